@@ -58,7 +58,7 @@ const char *koine_strerror(int error)
 {
     if (error == KOINE_PENDING)
         return "pending";
-    size_t index = error <= 0 ? (size_t)-(long)error : sizeof phrases;
+    size_t index = error <= 0 ? (size_t) - (long)error : sizeof phrases;
     if (index >= sizeof phrases / sizeof *phrases || !phrases[index])
         return "unknown error";
     return phrases[index];
