@@ -26,7 +26,8 @@ def failed_gates(name, text):
         path = pathlib.Path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        run = subprocess.run([sys.executable, GATE, "--tree", folder], capture_output=True, text=True)
+        run = subprocess.run([sys.executable, GATE, "--tree", folder],
+                             capture_output=True, text=True)
     failed = [l.split(" - ")[1] for l in run.stdout.splitlines() if l.startswith("not ok")]
     return failed if bool(failed) == bool(run.returncode) else ["wrong exit code"]
 
