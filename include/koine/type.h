@@ -88,6 +88,7 @@ enum koine_kind {
 
 #define KOINE_TYPE_FIXED 1u /* holds no reference: the value is `size` octets and nothing else */
 #define KOINE_TYPE_PLAIN 2u /* fixed, and every bit pattern is a value: no boolean or enum inside */
+#define KOINE_TYPE_DENSE 4u /* fixed, and without padding */
 
 /* A member of a struct or exception, or a label of an enum. 40 octets on 64-bit. */
 struct koine_member {
