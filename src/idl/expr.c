@@ -343,7 +343,7 @@ static const char *mismatch(const struct kn_idl_type *type, struct kn_idl_value 
         return v->sort == KN_IDL_TEXT ? NULL : "a string";
     case KOINE_KIND_ENUM:
         return v->sort == KN_IDL_LABELLED && v->label->parent == type->decl ? NULL
-                                                                           : "a label of the enum";
+                                                                            : "a label of the enum";
     case KOINE_KIND_FLOAT:
     case KOINE_KIND_DOUBLE:
         if (!numeric(*v))

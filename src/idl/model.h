@@ -10,6 +10,7 @@
 #define KN_IDL_MODEL_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/map.h"
 #include "base/str.h"
 
@@ -85,13 +86,13 @@ struct kn_idl_decl {
     bool complete; /* the body was read */
     bool placed;   /* in the tree; before that it was only announced */
     uint8_t direction;
-    uint8_t flags;                  /* KOINE_ONEWAY ... */
-    uint16_t depth;                 /* struct, interface: ancestors */
-    int32_t label;                  /* of a label: its value */
-    const struct kn_idl_type *type; /* of typedef, const, member, parameter, attribute; of an
+    uint8_t flags;                     /* KOINE_ONEWAY ... */
+    uint16_t depth;                    /* struct, interface: ancestors */
+    int32_t label;                     /* of a label: its value */
+    const struct kn_idl_type *type;    /* of typedef, const, member, parameter, attribute; of an
                                        operation its result, NULL for void */
-    const struct kn_idl_decl *base; /* struct, interface */
-    struct kn_idl_value value;      /* const */
+    const struct kn_idl_decl *base;    /* struct, interface */
+    struct kn_idl_value value;         /* const */
     const struct kn_idl_decl **raises; /* operation */
     uint32_t raised;
     uint32_t count; /* children */
@@ -107,14 +108,17 @@ struct koine_idl {
     struct kn_arena arena;
     struct kn_map names; /* "demo::room" in small letters -> struct kn_idl_decl */
     struct kn_idl_decl root;
-    struct kn_idl_include *includes;    /* of the file itself, in order */
-    struct koine_interface *interfaces; /* of the file itself */
+    struct kn_idl_include *includes;     /* of the file itself, in order */
+    struct koine_interface *interfaces;  /* of the file itself */
     const struct kn_idl_decl **declared; /* their declarations */
     size_t count;
 };
 
 /* Words of IDL 4.2. `refused` is set for those that the reader does not take as an identifier. */
 bool kn_idl_word(struct kn_str name, bool *refusedp);
+
+/* A floating literal of the same value, as short as can be, in any locale. */
+void kn_idl_put_double(struct kn_buffer *buffer, double value);
 
 /* Steps to the next declaration of the whole tree, in order of declaration; NULL at the end. */
 const struct kn_idl_decl *kn_idl_next(const struct koine_idl *idl, const struct kn_idl_decl *decl);

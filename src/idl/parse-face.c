@@ -102,8 +102,9 @@ static bool parameter(struct kn_idl_parser *p, bool only_in)
     struct kn_idl_token at = p->token;
     uint8_t way = direction(p);
     if (way > KN_IDL_IN && only_in)
-        kn_idl_error(p, &at, "found '%.*s', expected 'in' (events and oneway operations answer "
-                             "nothing)",
+        kn_idl_error(p, &at,
+                     "found '%.*s', expected 'in' (events and oneway operations answer "
+                     "nothing)",
                      (int)at.text.length, at.text.ptr);
     const struct kn_idl_type *type = way ? whole_type(p) : NULL;
     if (!type || !kn_idl_identifier(p, &name))

@@ -12,26 +12,26 @@ static const struct word {
     const char *text;
     bool taken;
 } words[] = {
-    {"abstract", true},   {"alias", false},      {"any", true},         {"attribute", true},
-    {"bitfield", true},   {"bitmask", true},     {"bitset", true},      {"boolean", true},
-    {"case", true},       {"char", true},        {"component", false},  {"connector", false},
-    {"const", true},      {"consumes", false},   {"context", false},    {"custom", false},
-    {"default", true},    {"double", true},      {"emits", false},      {"enum", true},
-    {"eventtype", false}, {"exception", true},   {"factory", false},    {"false", true},
-    {"finder", false},    {"fixed", true},       {"float", true},       {"getraises", true},
-    {"home", false},      {"import", false},     {"in", true},          {"inout", true},
-    {"int16", true},      {"int32", true},       {"int64", true},       {"int8", true},
-    {"interface", true},  {"local", true},       {"long", true},        {"manages", false},
-    {"map", true},        {"mirrorport", false}, {"module", true},      {"multiple", false},
-    {"native", true},     {"object", true},      {"octet", true},       {"oneway", true},
-    {"out", true},        {"port", false},       {"porttype", false},   {"primarykey", false},
-    {"private", false},   {"provides", false},   {"public", false},     {"publishes", false},
-    {"raises", true},     {"readonly", true},    {"sequence", true},    {"setraises", true},
-    {"short", true},      {"string", true},      {"struct", true},      {"supports", false},
+    {"abstract", true},   {"alias", false},      {"any", true},          {"attribute", true},
+    {"bitfield", true},   {"bitmask", true},     {"bitset", true},       {"boolean", true},
+    {"case", true},       {"char", true},        {"component", false},   {"connector", false},
+    {"const", true},      {"consumes", false},   {"context", false},     {"custom", false},
+    {"default", true},    {"double", true},      {"emits", false},       {"enum", true},
+    {"eventtype", false}, {"exception", true},   {"factory", false},     {"false", true},
+    {"finder", false},    {"fixed", true},       {"float", true},        {"getraises", true},
+    {"home", false},      {"import", false},     {"in", true},           {"inout", true},
+    {"int16", true},      {"int32", true},       {"int64", true},        {"int8", true},
+    {"interface", true},  {"local", true},       {"long", true},         {"manages", false},
+    {"map", true},        {"mirrorport", false}, {"module", true},       {"multiple", false},
+    {"native", true},     {"object", true},      {"octet", true},        {"oneway", true},
+    {"out", true},        {"port", false},       {"porttype", false},    {"primarykey", false},
+    {"private", false},   {"provides", false},   {"public", false},      {"publishes", false},
+    {"raises", true},     {"readonly", true},    {"sequence", true},     {"setraises", true},
+    {"short", true},      {"string", true},      {"struct", true},       {"supports", false},
     {"switch", true},     {"true", true},        {"truncatable", false}, {"typedef", true},
-    {"typeid", false},    {"typename", false},   {"typeprefix", false}, {"uint16", true},
-    {"uint32", true},     {"uint64", true},      {"uint8", true},       {"union", true},
-    {"unsigned", true},   {"uses", false},       {"valuebase", true},   {"valuetype", true},
+    {"typeid", false},    {"typename", false},   {"typeprefix", false},  {"uint16", true},
+    {"uint32", true},     {"uint64", true},      {"uint8", true},        {"union", true},
+    {"unsigned", true},   {"uses", false},       {"valuebase", true},    {"valuetype", true},
     {"void", true},       {"wchar", true},       {"wstring", true},
 };
 
@@ -51,10 +51,10 @@ bool kn_idl_word(struct kn_str name, bool *refusedp)
 bool kn_idl_no_type(struct kn_idl_parser *p)
 {
     static const char *const none[] = {
-        "any",   "Object", "char",    "wchar",   "wstring",   "fixed",     "map",
-        "union", "bitset", "bitmask", "native",  "valuetype", "ValueBase", "abstract",
-        "local", "import", "typeid",  "component", "home",    "eventtype", "typeprefix",
-        "porttype", "connector", "custom",
+        "any",       "Object",    "char",       "wchar",    "wstring",   "fixed",
+        "map",       "union",     "bitset",     "bitmask",  "native",    "valuetype",
+        "ValueBase", "abstract",  "local",      "import",   "typeid",    "component",
+        "home",      "eventtype", "typeprefix", "porttype", "connector", "custom",
     };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         if (kn_idl_is(p, none[i]))

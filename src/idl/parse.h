@@ -114,7 +114,8 @@ bool kn_idl_definition(struct kn_idl_parser *p, struct kn_str doc);
 void kn_idl_file(struct kn_idl_parser *p);
 /* parse-type.c */
 const struct kn_idl_type *kn_idl_type(struct kn_idl_parser *p); /* NULL: an error was reported */
-const struct kn_idl_type *kn_idl_dimensions(struct kn_idl_parser *p, const struct kn_idl_type *type);
+const struct kn_idl_type *kn_idl_dimensions(struct kn_idl_parser *p,
+                                            const struct kn_idl_type *type);
 bool kn_idl_no_type(struct kn_idl_parser *p); /* the token is a type of IDL that is not read */
 /* parse-face.c */
 void kn_idl_interface(struct kn_idl_parser *p, struct kn_str doc);
@@ -137,6 +138,6 @@ struct kn_idl_decl *kn_idl_resolve(struct kn_idl_parser *p, struct kn_idl_token 
                                    const char *what);
 
 /* build.c */
-int kn_idl_build(struct koine_idl *idl);
+void kn_idl_build(struct kn_idl_parser *p); /* interfaces from the tree */
 
 #endif

@@ -87,7 +87,7 @@ static struct kn_idl_decl *make(struct kn_idl_parser *p, enum kn_idl_sort sort,
         decl = &p->spare.decl;
     }
     decl->sort = sort;
-    decl->name = name->text;
+    decl->name = kn_idl_keep(p, name->text.ptr, name->text.length);
     decl->file = name->file;
     decl->line = name->line;
     decl->included = name->included;
@@ -103,7 +103,7 @@ static struct kn_str whole_doc(struct kn_idl_parser *p, const struct kn_idl_toke
         doc = kn_idl_join_docs(p, doc, p->token.trailing);
     while (doc.length && strchr(" \t\r\n", doc.ptr[doc.length - 1]))
         doc.length--;
-    return doc;
+    return kn_idl_keep(p, doc.ptr, doc.length);
 }
 
 /* The name into the map. A module may be there already. */
@@ -164,8 +164,7 @@ struct kn_idl_decl *kn_idl_define(struct kn_idl_parser *p, enum kn_idl_sort sort
                                   const struct kn_idl_token *name, struct kn_str doc)
 {
     struct kn_idl_decl *known = look(p, p->scope, name->text);
-    if (!known || known->sort != sort || known->placed ||
-        !kn_str_equal(known->name, name->text))
+    if (!known || known->sort != sort || known->placed || !kn_str_equal(known->name, name->text))
         return kn_idl_declare(p, sort, name, doc);
     known->doc = whole_doc(p, name, doc);
     known->line = name->line;

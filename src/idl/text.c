@@ -10,6 +10,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool blank(char c)
@@ -156,8 +157,9 @@ static bool one_literal(struct kn_idl_parser *p, struct kn_idl_token *token)
             continue;
         }
         if (++s->at == s->end || !escape(&p->scratch, s)) {
-            bad(p, token, "found an escape in a string that IDL does not have, expected \\n, \\t, "
-                          "\\\\, \\\", \\x41, \\u00e9 ...");
+            bad(p, token,
+                "found an escape in a string that IDL does not have, expected \\n, \\t, "
+                "\\\\, \\\", \\x41, \\u00e9 ...");
             return false;
         }
     }
@@ -211,6 +213,29 @@ static bool whole(struct kn_str text, uint64_t *wholep)
     }
     *wholep = value;
     return true;
+}
+
+void kn_idl_put_double(struct kn_buffer *buffer, double value)
+{
+    char text[40];
+    double again = 0;
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t before = c ? uselocale(c) : (locale_t)0;
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(text, sizeof text, "%.*g", precision, value);
+        again = strtod(text, NULL);
+        if (memcmp(&again, &value, sizeof value) == 0)
+            break;
+    }
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    } else {
+        buffer->failed = KOINE_ENOMEM;
+    }
+    kn_buffer_text(buffer, text);
+    if (!strpbrk(text, ".e"))
+        kn_buffer_text(buffer, ".0");
 }
 
 /* In the C locale, whatever the program's is. */
