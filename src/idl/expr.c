@@ -14,6 +14,7 @@
 struct expr {
     struct kn_idl_parser *p;
     const struct kn_idl_type *type;
+    bool angled; /* directly within < and >: `>>` closes, as in C++ */
 };
 
 typedef struct kn_idl_value level(struct expr *e);
@@ -202,7 +203,8 @@ static struct kn_idl_value primary(struct expr *e)
         kn_idl_expected(p, "a constant expression");
         return nothing;
     }
-    struct kn_idl_value v = kn_idl_enter(p) ? expression(e) : nothing;
+    struct expr inner = {p, e->type, false};
+    struct kn_idl_value v = kn_idl_enter(p) ? expression(&inner) : nothing;
     kn_idl_leave(p);
     if (v.sort != KN_IDL_NO_VALUE && !kn_idl_expect(p, ')', "')'"))
         return nothing;
@@ -281,17 +283,18 @@ static struct kn_idl_value sum(struct expr *e)
 }
 
 /* `<<` and `>>` come as two tokens; a single `>` ends the expression. */
-static bool shift_sign(struct kn_idl_parser *p)
+static bool shift_sign(const struct expr *e)
 {
+    const struct kn_idl_parser *p = e->p;
     const struct kn_idl_source *s = p->source;
     int sort = p->token.sort;
-    return (sort == '<' || sort == '>') && s->at < s->end && *s->at == (char)sort;
+    return (sort == '<' || (sort == '>' && !e->angled)) && s->at < s->end && *s->at == (char)sort;
 }
 
 static struct kn_idl_value shifts(struct expr *e)
 {
     struct kn_idl_value a = sum(e);
-    while (shift_sign(e->p)) {
+    while (shift_sign(e)) {
         struct kn_idl_token at = e->p->token;
         kn_idl_advance(e->p);
         kn_idl_advance(e->p);
@@ -361,22 +364,28 @@ static const char *mismatch(const struct kn_idl_type *type, struct kn_idl_value 
     }
 }
 
-struct kn_idl_value kn_idl_expression(struct kn_idl_parser *p, const struct kn_idl_type *type)
+static struct kn_idl_value checked(struct expr *e)
 {
-    struct expr e = {p, type};
-    struct kn_idl_token at = p->token;
-    struct kn_idl_value v = expression(&e);
-    if (v.sort == KN_IDL_NO_VALUE || !type)
+    struct kn_idl_token at = e->p->token;
+    struct kn_idl_value v = expression(e);
+    if (v.sort == KN_IDL_NO_VALUE)
         return v;
-    const char *expected = mismatch(type, &v);
-    return expected ? refuse(&e, &at, "a constant of another kind or size", expected) : v;
+    const char *expected = mismatch(e->type, &v);
+    return expected ? refuse(e, &at, "a constant of another kind or size", expected) : v;
 }
 
-uint32_t kn_idl_positive(struct kn_idl_parser *p)
+struct kn_idl_value kn_idl_expression(struct kn_idl_parser *p, const struct kn_idl_type *type)
+{
+    struct expr e = {p, type, false};
+    return checked(&e);
+}
+
+uint32_t kn_idl_positive(struct kn_idl_parser *p, bool angled)
 {
     static const struct kn_idl_type type = {.kind = KOINE_KIND_UINT32};
     struct kn_idl_token at = p->token;
-    struct kn_idl_value v = kn_idl_expression(p, &type);
+    struct expr e = {p, &type, angled};
+    struct kn_idl_value v = checked(&e);
     if (v.sort == KN_IDL_INTEGER && !v.magnitude)
         kn_idl_error(p, &at, "found 0, expected a positive number");
     return (uint32_t)v.magnitude;

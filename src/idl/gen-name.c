@@ -173,21 +173,37 @@ const char *kn_gen_scoped(struct kn_gen *g, struct kn_str scoped)
     return text;
 }
 
-static bool used(const struct kn_gen *g, const char *const *names, size_t count, const char *name)
+/* Names of the generated functions' own parameters and variables: free within, taken outside. */
+static const char *const own[] = {
+    "calls", "exception", "handlers",      "in",    "member",  "out",  "outp",
+    "rc",    "ref",       "request",       "self",  "service", "sort", "subp",
+    "text",  "timeout",   "unimplemented", "value", "valuep",  "why",
+};
+
+int kn_gen_reserve(struct kn_gen *g)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!strcmp(names[i], name))
-            return true;
-    }
-    return kn_gen_taken(g, name);
+    int rc = 0;
+    for (size_t i = 0; i < sizeof own / sizeof own[0] && !rc; i++)
+        rc = kn_map_put_text(&g->names, kn_str(own[i]), &g->names);
+    return rc;
 }
 
-void kn_gen_locals(struct kn_gen *g, const char **names, size_t count)
+/* Is names[at] one of those before it, or, as a parameter, a name of the file? */
+static bool clash(const struct kn_gen *g, const char *const *names, size_t at, bool parameters)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (!strcmp(names[i], names[at]))
+            return true;
+    }
+    return parameters && kn_map_get_text(&g->names, kn_str(names[at])) == g;
+}
+
+void kn_gen_locals(struct kn_gen *g, const char **names, size_t count, bool parameters)
 {
     for (size_t i = 0; i < count && !g->failed; i++) {
         const char *base = word(names[i]) ? kn_gen_format(g, "%s_", names[i]) : names[i];
         names[i] = base;
-        for (int n = 2; used(g, names, i, names[i]) && !g->failed; n++)
+        for (int n = 2; clash(g, names, i, parameters) && !g->failed; n++)
             names[i] = kn_gen_format(g, "%s_%d", base, n);
     }
 }

@@ -23,7 +23,7 @@ static const char **handler_names(struct kn_gen *g, const struct kn_gen_face *fa
         names[2 * i] = attribute ? kn_gen_format(g, "get_%s", d->name.ptr) : d->name.ptr;
         names[2 * i + 1] = attribute ? kn_gen_format(g, "set_%s", d->name.ptr) : "";
     }
-    kn_gen_locals(g, names, 2 * (size_t)face->count);
+    kn_gen_locals(g, names, 2 * (size_t)face->count, false);
     return names;
 }
 

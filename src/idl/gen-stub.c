@@ -81,14 +81,18 @@ static void copy_inout(struct kn_gen *g, uint32_t type, const char *to, const ch
         kn_buffer_print(&g->source, "    %s = *%s;\n", to, name);
 }
 
-static void copy_out(struct kn_gen *g, uint32_t type, const char *name, const char *from)
+/* An out parameter may be NULL; one that is also read may not. */
+static void copy_out(struct kn_gen *g, uint32_t type, uint8_t way, const char *name,
+                     const char *from)
 {
     struct kn_buffer *c = &g->source;
+    const char *indent = way == KN_IDL_OUT ? "        " : "    ";
+    if (way == KN_IDL_OUT)
+        kn_buffer_print(c, "    if (%s)\n", name);
     if (kind_of(g, type) == KOINE_KIND_ARRAY)
-        kn_buffer_print(c, "    if (%s)\n        memcpy(%s, %s, sizeof %s);\n", name, name, from,
-                        from);
+        kn_buffer_print(c, "%smemcpy(%s, %s, sizeof %s);\n", indent, name, from, from);
     else
-        kn_buffer_print(c, "    if (%s)\n        *%s = %s;\n", name, name, from);
+        kn_buffer_print(c, "%s*%s = %s;\n", indent, name, from);
 }
 
 /* ---- operations */
@@ -111,7 +115,7 @@ static bool prepare(struct stub *s)
         bool out = p->direction & KN_IDL_OUT;
         s->names[i] = out ? kn_gen_format(g, "%sp", p->name.ptr) : p->name.ptr;
     }
-    kn_gen_locals(g, s->names, s->count + 2);
+    kn_gen_locals(g, s->names, s->count + 2, true);
     return !g->failed;
 }
 
@@ -161,11 +165,11 @@ static void put_outs(struct stub *s)
 {
     uint32_t i = 2, at = 0;
     if (s->f->decl->type)
-        copy_out(s->g, kn_gen_type_index(s->g, s->f->decl->type), s->names[1],
+        copy_out(s->g, kn_gen_type_index(s->g, s->f->decl->type), KN_IDL_OUT, s->names[1],
                  kn_gen_format(s->g, "kn_out->%s", s->outs[at++]));
     for (const struct kn_idl_decl *p = s->f->decl->first; p; p = p->next, i++) {
         if (p->direction & KN_IDL_OUT)
-            copy_out(s->g, kn_gen_type_index(s->g, p->type), s->names[i],
+            copy_out(s->g, kn_gen_type_index(s->g, p->type), p->direction, s->names[i],
                      kn_gen_format(s->g, "kn_out->%s", s->outs[at++]));
     }
 }

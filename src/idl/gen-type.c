@@ -6,7 +6,7 @@
 #include "idl/gen.h"
 #include "value/types.h"
 
-#include <stdio.h>
+#include <math.h>
 
 static const struct scalar {
     const char *c, *sequence;
@@ -189,7 +189,7 @@ const char **kn_gen_member_names(struct kn_gen *g, uint32_t type)
     }
     for (size_t i = 0; i < count; i++)
         names[i] = t->members.ptr[i].name.ptr;
-    kn_gen_locals(g, names, count);
+    kn_gen_locals(g, names, count, false);
     return names;
 }
 
@@ -276,6 +276,14 @@ static void integer(struct kn_buffer *b, uint8_t kind, const struct kn_idl_value
         kn_buffer_print(b, "(-%s(%llu) - 1)", macro, (unsigned long long)v->magnitude - 1);
 }
 
+static void floating(struct kn_buffer *b, uint8_t kind, double value)
+{
+    kn_buffer_text(b, signbit(value) ? "(" : "");
+    kn_idl_put_double(b, value);
+    kn_buffer_text(b, kind == KOINE_KIND_FLOAT ? "f" : "");
+    kn_buffer_text(b, signbit(value) ? ")" : "");
+}
+
 void kn_gen_text(struct kn_buffer *b, struct kn_str text)
 {
     kn_buffer_char(b, '"');
@@ -302,15 +310,13 @@ static void constant(struct kn_gen *g, const struct kn_idl_decl *decl)
     if (v->sort == KN_IDL_INTEGER)
         integer(h, decl->type->kind, v);
     else if (v->sort == KN_IDL_FLOATING)
-        kn_idl_put_double(h, v->floating);
+        floating(h, decl->type->kind, v->floating);
     else if (v->sort == KN_IDL_BOOLEAN)
         kn_buffer_text(h, v->magnitude ? "1" : "0");
     else if (v->sort == KN_IDL_TEXT)
         kn_gen_text(h, v->text);
     else
         kn_buffer_text(h, label_name(g, v->label));
-    if (decl->type->kind == KOINE_KIND_FLOAT)
-        kn_buffer_char(h, 'f');
     kn_buffer_text(h, "\n\n");
 }
 

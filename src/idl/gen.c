@@ -136,7 +136,9 @@ static void declarations(struct kn_gen *g)
 
 static int generate(struct kn_gen *g)
 {
-    int rc = kn_gen_collect(g);
+    int rc = kn_gen_reserve(g);
+    if (!rc)
+        rc = kn_gen_collect(g);
     if (rc)
         return rc;
     open_files(g);

@@ -81,7 +81,7 @@ static bool bound(struct kn_idl_parser *p, uint32_t *countp)
     *countp = 0;
     if (!kn_idl_accept(p, '<'))
         return true;
-    *countp = kn_idl_positive(p);
+    *countp = kn_idl_positive(p, true);
     return *countp && kn_idl_expect(p, '>', "'>'");
 }
 
@@ -103,7 +103,7 @@ static const struct kn_idl_type *sequence_of(struct kn_idl_parser *p,
         type->element = NULL;
     }
     if (kn_idl_accept(p, ',')) {
-        type->count = kn_idl_positive(p);
+        type->count = kn_idl_positive(p, true);
         if (!type->count)
             return NULL;
     }
@@ -133,7 +133,7 @@ const struct kn_idl_type *kn_idl_dimensions(struct kn_idl_parser *p, const struc
 {
     if (!kn_idl_accept(p, '['))
         return type;
-    uint32_t count = kn_idl_positive(p);
+    uint32_t count = kn_idl_positive(p, false);
     if (!count || !kn_idl_expect(p, ']', "']'"))
         return NULL;
     const struct kn_idl_type *rest = kn_idl_enter(p) ? kn_idl_dimensions(p, type) : NULL;

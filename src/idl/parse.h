@@ -121,7 +121,8 @@ bool kn_idl_no_type(struct kn_idl_parser *p); /* the token is a type of IDL that
 void kn_idl_interface(struct kn_idl_parser *p, struct kn_str doc);
 /* expr.c */
 struct kn_idl_value kn_idl_expression(struct kn_idl_parser *p, const struct kn_idl_type *type);
-uint32_t kn_idl_positive(struct kn_idl_parser *p); /* 0: an error was reported */
+/* A size; `angled` within < and >. 0: an error was reported. */
+uint32_t kn_idl_positive(struct kn_idl_parser *p, bool angled);
 
 /* scope.c */
 /* A new declaration in p->scope; reports names that are taken. */
