@@ -250,11 +250,15 @@ static void write_named(struct bare *b, uint32_t index)
     close_modules(b, opened);
 }
 
-/* Types inside an interface are written in its body and nowhere else. */
-static bool elsewhere(const struct bare *b, const struct koine_type *t)
+/* Types inside an interface are written in its body and nowhere else; arrays of them not before. */
+static bool elsewhere(const struct bare *b, uint32_t index)
 {
+    const struct koine_type *t = at(b, index);
+    for (; t->kind == KOINE_KIND_SEQUENCE || t->kind == KOINE_KIND_ARRAY; t = at(b, index))
+        index = far(index, t->element);
     struct kn_str scope = scope_of(str(t->name));
-    return t->name.length && is_interface(b, scope) && !kn_str_equal(scope, b->within);
+    return t->name.length && b->states[index] != DONE && is_interface(b, scope) &&
+           !kn_str_equal(scope, b->within);
 }
 
 /* `named`: an array must have a name where it is used. */
@@ -264,7 +268,7 @@ static void need(struct bare *b, uint32_t index, bool named)
     bool array = t->kind == KOINE_KIND_ARRAY;
     if (b->states[index] == WITHIN && t->kind == KOINE_KIND_STRUCT)
         announce(b, index);
-    if (b->states[index] != UNSEEN || elsewhere(b, t))
+    if (b->states[index] != UNSEEN || elsewhere(b, index))
         return;
     b->states[index] = WITHIN;
     need_parts(b, index);

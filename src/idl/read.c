@@ -36,6 +36,8 @@ void kn_idl_expected(struct kn_idl_parser *p, const char *what)
 {
     const struct kn_idl_token *t = &p->token;
     const char *quote = t->sort == KN_IDL_STRING ? "\"" : "'";
+    if (p->fatal)
+        return;
     p->syntax = true;
     if (t->sort == KN_IDL_END)
         kn_idl_error(p, t, "found the end of the file, expected %s", what);
