@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines that begin with '#'. A file is read once, however often it is included, which is what include
- * guards are for; guards themselves are not read.
+ * Lines that begin with '#'. A file is read once, however often it is included, which is what
+ * include guards are for: their lines are passed over, other conditions are refused.
  */
 #include "idl/parse.h"
 
@@ -109,6 +109,20 @@ static struct kn_str word_of(struct kn_str *line)
     return word;
 }
 
+/* #ifndef NAME, #define NAME without a value, #endif: what guards are made of. */
+static bool guard(struct kn_str word, struct kn_str rest)
+{
+    if (kn_str_equal(word, KN_STR("endif")))
+        return true;
+    if (!kn_str_equal(word, KN_STR("ifndef")) && !kn_str_equal(word, KN_STR("define")))
+        return false;
+    for (size_t i = 0; i < rest.length; i++) {
+        if (strchr(" \t(", rest.ptr[i]))
+            return false;
+    }
+    return rest.length != 0;
+}
+
 void kn_idl_directive(struct kn_idl_parser *p)
 {
     struct kn_idl_token at = {.sort = KN_IDL_BAD};
@@ -116,7 +130,7 @@ void kn_idl_directive(struct kn_idl_parser *p)
     p->source->at++;
     struct kn_str line = kn_idl_line(p->source);
     struct kn_str word = word_of(&line);
-    if (kn_str_equal(word, KN_STR("pragma")))
+    if (kn_str_equal(word, KN_STR("pragma")) || guard(word, line))
         return;
     if (!kn_str_equal(word, KN_STR("include"))) {
         kn_idl_error(p, &at, "not supported yet: #%.*s", (int)(word.length & 0x3f), word.ptr);

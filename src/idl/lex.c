@@ -192,6 +192,11 @@ static void punctuation(struct kn_idl_parser *p, struct kn_idl_token *token)
                          (unsigned char)c);
     }
     s->at++;
+    if (c != '\'')
+        return;
+    while (s->at < s->end && *s->at != '\'' && *s->at != '\n')
+        s->at++;
+    s->at += s->at < s->end && *s->at == '\'';
 }
 
 void kn_idl_lex(struct kn_idl_parser *p)

@@ -289,10 +289,11 @@ static bool member(struct kn_idl_parser *p)
 
 static bool members(struct kn_idl_parser *p)
 {
+    unsigned before = p->error_count;
     while (p->token.sort != '}' && p->token.sort != KN_IDL_END)
         finish(p, member(p));
-    if (!p->scope->first && !p->scope->base && p->scope->sort == KN_IDL_STRUCT &&
-        p->token.sort == '}')
+    if (p->error_count == before && !p->scope->first && !p->scope->base &&
+        p->scope->sort == KN_IDL_STRUCT && p->token.sort == '}')
         kn_idl_expected(p, "a member");
     return kn_idl_expect(p, '}', "'}'");
 }

@@ -102,9 +102,12 @@ static int hex(char c)
 
 static void bad(struct kn_idl_parser *p, struct kn_idl_token *token, const char *text)
 {
-    token->sort = KN_IDL_BAD;
     p->syntax = true;
     kn_idl_error(p, token, "%s", text);
+    struct kn_idl_source *s = p->source;
+    while (s->at < s->end && *s->at != '"' && *s->at != '\n')
+        s->at++;
+    s->at += s->at < s->end && *s->at == '"';
 }
 
 /* Digits of `base`, at most `most` of them. */
@@ -190,8 +193,10 @@ void kn_idl_literal(struct kn_idl_parser *p, struct kn_idl_token *token)
     if (p->scratch.failed)
         kn_idl_fail(p, p->scratch.failed);
     token->text = kn_idl_keep(p, p->scratch.ptr, p->scratch.length);
-    if (kn_utf8_valid(token->text.ptr, token->text.length) < token->text.length)
-        bad(p, token, "found a string that is not UTF-8, expected UTF-8");
+    if (kn_utf8_valid(token->text.ptr, token->text.length) == token->text.length)
+        return;
+    p->syntax = true;
+    kn_idl_error(p, token, "found a string that is not UTF-8, expected UTF-8");
 }
 
 static bool whole(struct kn_str text, uint64_t *wholep)
@@ -272,7 +277,6 @@ void kn_idl_number(struct kn_idl_parser *p, struct kn_idl_token *token)
     token->sort = floating ? KN_IDL_REAL : KN_IDL_WHOLE;
     if (floating ? real(token->text, &token->real) : whole(token->text, &token->whole))
         return;
-    token->sort = KN_IDL_BAD;
     p->syntax = true;
     kn_idl_error(p, token, "found '%.*s', expected a number of at most 64 bits",
                  (int)(token->text.length < 64 ? token->text.length : 64), token->text.ptr);
