@@ -32,13 +32,17 @@ static void step(struct kn_idl_source *s)
 
 void kn_idl_place(const struct kn_idl_parser *p, struct kn_idl_token *token)
 {
-    const struct kn_idl_source *s = p->source;
+    struct kn_idl_source *s = p->source;
+    if (s->counted < s->line_start) {
+        s->counted = s->line_start;
+        s->column = 1;
+    }
+    for (; s->counted < s->at; s->counted++)
+        s->column += ((unsigned char)*s->counted & 0xc0) != 0x80;
     token->file = s->file;
     token->line = s->line;
     token->included = s->outer != NULL;
-    token->column = 1;
-    for (const char *c = s->line_start; c < s->at; c++)
-        token->column += ((unsigned char)*c & 0xc0) != 0x80;
+    token->column = s->column;
 }
 
 int kn_idl_source_push(struct kn_idl_parser *p, const char *file, const char *text, size_t length)
@@ -47,7 +51,7 @@ int kn_idl_source_push(struct kn_idl_parser *p, const char *file, const char *te
     char *copy = kn_arena_text(&p->idl->arena, text, length);
     if (!s || !copy)
         return KOINE_ENOMEM;
-    *s = (struct kn_idl_source){p->source, file, copy, copy + length, copy, 1};
+    *s = (struct kn_idl_source){p->source, file, copy, copy + length, copy, 1, copy, 1};
     p->source = s;
     size_t valid = kn_utf8_valid(text, length);
     if (valid == length)

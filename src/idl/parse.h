@@ -41,6 +41,8 @@ struct kn_idl_source {
     const char *file;
     const char *at, *end, *line_start;
     uint32_t line;
+    const char *counted; /* columns are counted up to here, so a long line is walked once */
+    uint32_t column;
 };
 
 struct kn_idl_parser {
