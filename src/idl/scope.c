@@ -187,14 +187,20 @@ static struct kn_idl_decl *look_inherited(struct kn_idl_parser *p, const struct 
     return found;
 }
 
+/* A name that differs in case is passed over for one further out that does not: beside an attribute
+ * `mode` the type `Mode` around it is still meant. */
 static struct kn_idl_decl *look_outwards(struct kn_idl_parser *p, struct kn_str name)
 {
-    struct kn_idl_decl *found = NULL;
-    for (const struct kn_idl_decl *scope = p->scope; scope && !found; scope = scope->parent) {
-        if (scope->sort == KN_IDL_MODULE || scope->sort == KN_IDL_INTERFACE)
-            found = look_inherited(p, scope, name);
+    struct kn_idl_decl *nearly = NULL;
+    for (const struct kn_idl_decl *scope = p->scope; scope; scope = scope->parent) {
+        if (scope->sort != KN_IDL_MODULE && scope->sort != KN_IDL_INTERFACE)
+            continue;
+        struct kn_idl_decl *found = look_inherited(p, scope, name);
+        if (found && kn_str_equal(found->name, name))
+            return found;
+        nearly = nearly ? nearly : found;
     }
-    return found;
+    return nearly;
 }
 
 static bool same_case(struct kn_idl_parser *p, const struct kn_idl_token *name,
