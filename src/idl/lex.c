@@ -53,7 +53,7 @@ int kn_idl_source_push(struct kn_idl_parser *p, const char *file, const char *te
         return KOINE_ENOMEM;
     *s = (struct kn_idl_source){p->source, file, copy, copy + length, copy, 1, copy, 1};
     p->source = s;
-    size_t valid = kn_utf8_valid(text, length);
+    size_t valid = kn_utf8_valid(text, strnlen(text, length)); /* nor is a NUL text */
     if (valid == length)
         return 0;
     while (s->at < copy + valid)

@@ -149,7 +149,9 @@ static void octets_that_are_no_text_are_refused(void **state)
                      KOINE_ESYNTAX);
     assert_string_equal(errors, "t.idl:2:1: found an octet 0xff, expected UTF-8");
     free(errors);
-    assert_int_equal(koine_idl_read(&idl, "t.idl", "\0", 1, NULL, NULL, &errors), KOINE_ESYNTAX);
+    assert_int_equal(koine_idl_read(&idl, "t.idl", "// \0\n", 5, NULL, NULL, &errors),
+                     KOINE_ESYNTAX);
+    assert_string_equal(errors, "t.idl:1:4: found an octet 0x00, expected UTF-8");
     free(errors);
     assert_int_equal(koine_idl_read(&idl, "t.idl", "$", 1, NULL, NULL, NULL), KOINE_ESYNTAX);
 }
