@@ -46,7 +46,7 @@ int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const
 void kn_name_give(struct kn_claim *claim);
 
 /* Connects to `name` in the first directory of `dirs` that has it; *ownerp is the uid that owns the
- * directory. The socket is close-on-exec and blocking. A dead name is removed. Errors: KOINE_ENOENT,
+ * directory. The socket is close-on-exec and non-blocking. A dead name is removed. Errors: KOINE_ENOENT,
  * KOINE_EPERM, KOINE_EINVAL, KOINE_EAGAIN (the backlog is full), KOINE_ESYSTEM. */
 int kn_name_connect(int *fdp, uid_t *ownerp, const char *dirs, const char *name,
                     struct koine_why *why);

@@ -12,7 +12,7 @@
  *      384   holds u32[16]                             chunks of the peer's call pool in use
  *      512   readers[28] of 128: cursor u64 | holds u32[16] at +64     one per subscription
  *      4096  ring: KN_LINK_SLOTS slots of 128
- *      20480 pool: KN_LINK_CHUNKS chunks of 4096
+ *      20480 pool: KN_LINK_CHUNKS chunks of KN_CHUNK_SIZE
  *
  * Event segment, one per event of a service: ring, then pool; their sizes are told on the socket.
  *
@@ -40,8 +40,8 @@ enum {
     KN_HOLDS = 16,
     KN_LINK_READERS = 28,
     KN_LINK_SLOTS = 128,
-    KN_LINK_CHUNKS = 8,
-    KN_CHUNK_SIZE = 4096,
+    KN_LINK_CHUNKS = 4,
+    KN_CHUNK_SIZE = 65536,
     KN_RING_AT = 4096,
     KN_POOL_AT = KN_RING_AT + KN_LINK_SLOTS * KN_SLOT_SIZE,
     KN_LINK_SEGMENT = KN_POOL_AT + KN_LINK_CHUNKS * KN_CHUNK_SIZE

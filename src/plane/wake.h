@@ -20,7 +20,8 @@
  * that each breaks when a part is left out.
  *
  * What a peer that always claims to sleep can cost is bounded by a token bucket. With its last token the
- * writer sets `throttled`, and a sleeper that sees it after parking sleeps a millisecond at a time. Nobody sleeps on a word that a third process maps.
+ * writer sets `throttled`, and a sleeper that sees it after parking naps and looks again: after
+ * KN_REFILL_NS without a ring there is a token for the next one. Nobody sleeps on a word that a third process maps.
  */
 #ifndef KN_PLANE_WAKE_H
 #define KN_PLANE_WAKE_H

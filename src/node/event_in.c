@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Subscribing and taking. A sample up to the spine's limit is copied; of a larger one the leaves stay in
+ * the publisher's chunk, which is held, before the cursor passes it, until the sample is released.
+ */
+#include "node/control.h"
+#include "node/event.h"
+
+#include "value/json.h"
+#include "value/types.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+bool kn_event_serving(struct kn_link *link, const struct kn_control *control);
+
+struct koine_sample {
+    struct koine_sub *sub;
+    struct kn_arena arena;
+    struct kn_buffer text;
+    const void *value;
+    uint64_t lost, serial;
+    int hold; /* -1: none */
+    bool used;
+};
+
+struct koine_sub {
+    struct kn_list in_ref;
+    struct koine_ref *ref;
+    struct kn_link *link; /* NULL: the service is gone, or the sub was ended */
+    const struct koine_type *type;
+    uint32_t member, entry;
+    int error;
+    bool answered, ended;
+    bool cut; /* the publisher took its memory back: nothing more can be read */
+    struct kn_segment segment;
+    struct kn_ring_in ring;
+    uint8_t *pool;
+    uint32_t chunk_size, chunk_count;
+    uint64_t last;
+    struct koine_sample samples[KN_HOLDS];
+    struct koine_sample *first; /* an attribute's present value */
+};
+
+static struct kn_reader_words *words_of(const struct koine_sub *sub)
+{
+    struct kn_control_page *page = (void *)sub->link->out.base;
+    return &page->readers[sub->entry];
+}
+
+/* ---------------------------------------------------------------- subscribing */
+
+static int map_topic(struct koine_sub *sub, const struct kn_control *control, int fd)
+{
+    const uint64_t *value = control->value;
+    uint64_t slots = value[1], size = value[2], count = value[3], ring = slots * KN_SLOT_SIZE;
+    bool sane = slots >= 4 && slots <= KN_EVENT_SLOTS_MAX && !(slots & (slots - 1)) &&
+                !(size & 7) && size <= UINT32_MAX && count <= 65535 &&
+                ring + size * count <= value[5] && value[5] <= UINT32_MAX;
+    if (!sane) {
+        close(fd);
+        return KOINE_EPROTOCOL;
+    }
+    int rc = kn_segment_adopt(&sub->segment, fd, value[5]);
+    if (rc)
+        return rc;
+    kn_ring_in_init(&sub->ring, sub->segment.base, (uint32_t)slots, &words_of(sub)->cursor,
+                    value[4]);
+    sub->pool = sub->segment.base + ring;
+    sub->chunk_size = (uint32_t)size;
+    sub->chunk_count = (uint32_t)count;
+    return 0;
+}
+
+/* The calling end's side of the answer. */
+static bool on_subscribed(struct kn_link *link, const struct kn_control *control, int fd)
+{
+    struct koine_sub *sub = link->joining;
+    struct kn_control listening = {.type = KN_LISTENING};
+    if (!sub || control->value[0] != sub->entry || (!control->error && fd < 0)) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    link->joining = NULL;
+    sub->answered = true;
+    sub->error = control->error ? control->error : map_topic(sub, control, fd);
+    listening.value[0] = sub->entry;
+    return sub->error || !kn_control_send(link, &listening, NULL, 0);
+}
+
+bool kn_event_control(struct kn_link *link, const struct kn_control *control, int fd)
+{
+    if (link->service)
+        return kn_event_serving(link, control);
+    if (control->type == KN_SUBSCRIBED)
+        return on_subscribed(link, control, fd);
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+static bool is_answered(void *arg)
+{
+    struct koine_sub *sub = arg;
+    return sub->answered || !sub->link;
+}
+
+static int free_entry(const struct koine_ref *ref, uint32_t *entryp)
+{
+    uint32_t taken = 0;
+    KN_LIST_EACH(at, &ref->subs)
+    {
+        const struct koine_sub *sub = KN_LIST_ENTRY(at, struct koine_sub, in_ref);
+        if (sub->link && sub->link == ref->link)
+            taken |= 1u << sub->entry;
+    }
+    for (uint32_t entry = 0; entry < KN_LINK_READERS; entry++) {
+        if (taken & 1u << entry)
+            continue;
+        *entryp = entry;
+        return 0;
+    }
+    return kn_node_fail(ref->node, KOINE_ELIMIT, "more than %d subscriptions of '%s'",
+                        KN_LINK_READERS, ref->name);
+}
+
+static int join(struct koine_sub *sub, int64_t deadline)
+{
+    struct kn_link *link = sub->ref->link;
+    struct koine_node *node = sub->ref->node;
+    struct kn_control ask = {.type = KN_SUBSCRIBE, .value = {sub->member, sub->entry}};
+    if (link->joining)
+        return kn_node_fail(node, KOINE_EBUSY, "another subscription of '%s' is under way",
+                            sub->ref->name);
+    sub->link = link;
+    link->joining = sub;
+    link->users++;
+    int rc = kn_control_send(link, &ask, NULL, 0);
+    if (!rc)
+        rc = kn_node_until(node, is_answered, sub, link, deadline, false);
+    if (!rc)
+        rc = sub->answered ? sub->error : KOINE_EDOWN;
+    link->joining = NULL;
+    link->users--;
+    return rc ? kn_node_fail(node, rc, "'%s' takes no subscription: %s", sub->ref->name,
+                             koine_strerror(rc))
+              : 0;
+}
+
+static struct koine_sample *new_sample(struct koine_sub *sub)
+{
+    for (int i = 0; i < KN_HOLDS; i++) {
+        struct koine_sample *sample = &sub->samples[i];
+        if (sample->used)
+            continue;
+        sample->used = true;
+        sample->sub = sub;
+        sample->hold = -1;
+        sample->lost = 0;
+        return sample;
+    }
+    return NULL;
+}
+
+/* The present value of a watched attribute: asked for after joining, so no change falls between. */
+static int take_present(struct koine_sub *sub, int64_t timeout)
+{
+    const void *value;
+    int rc = koine_get(&value, sub->ref, sub->member, timeout);
+    void *copy = NULL;
+    if (!rc)
+        rc = koine_value_copy(&copy, sub->type, value);
+    if (rc)
+        return rc;
+    struct koine_sample *sample = new_sample(sub);
+    size_t size;
+    (void)kn_value_size(&size, sub->type, copy, NULL);
+    uint8_t *flight = kn_arena_zalloc(&sample->arena, 1, (size + 7) & ~(size_t)7);
+    if (!flight)
+        rc = KOINE_ENOMEM;
+    else if (!(rc = kn_value_gather(flight, size, sub->type, copy, NULL)))
+        rc = kn_value_admit_private(sub->type, flight, size, NULL);
+    free(copy);
+    sample->value = flight;
+    sample->serial = 0;
+    sub->first = sample;
+    return rc;
+}
+
+static int subscribe(struct koine_sub *sub, int64_t deadline)
+{
+    struct koine_ref *ref = sub->ref;
+    const struct koine_interface *interface;
+    (void)kn_node_look(ref->node); /* a service that went away is met here, and not by asking it */
+    int rc = koine_ref_interface(&interface, ref, kn_remaining(deadline, kn_now()));
+    if (!rc)
+        rc = kn_ref_link(ref, deadline);
+    if (rc)
+        return rc;
+    if (sub->member >= interface->features.length ||
+        interface->features.ptr[sub->member].sort == KOINE_OPERATION)
+        return kn_node_fail(ref->node, KOINE_EMEMBER, "'%s' has no event or attribute %u",
+                            ref->name, sub->member);
+    sub->type = kn_feature_out(interface, sub->member);
+    if ((rc = free_entry(ref, &sub->entry)) || (rc = join(sub, deadline)))
+        return rc;
+    if (interface->features.ptr[sub->member].sort == KOINE_ATTRIBUTE)
+        rc = take_present(sub, kn_remaining(deadline, kn_now()));
+    return rc;
+}
+
+int koine_subscribe(struct koine_sub **subp, struct koine_ref *ref, uint32_t member,
+                    int64_t timeout)
+{
+    int rc = kn_node_enter(ref->node);
+    if (rc)
+        return rc;
+    struct koine_sub *sub = calloc(1, sizeof *sub);
+    if (sub) {
+        sub->ref = ref;
+        sub->member = member;
+        kn_list_append(&ref->subs, &sub->in_ref);
+        for (int i = 0; i < KN_HOLDS; i++) {
+            kn_arena_init(&sub->samples[i].arena, 0);
+            kn_buffer_init(&sub->samples[i].text, 0);
+        }
+        ref->waiting++;
+        rc = subscribe(sub, kn_deadline(kn_now(), timeout ? timeout : ref->node->timeout));
+        ref->waiting--;
+    } else {
+        rc = KOINE_ENOMEM;
+    }
+    if (!rc)
+        *subp = sub;
+    else
+        koine_unsubscribe(sub);
+    kn_node_leave(ref->node);
+    return rc;
+}
+
+static void end(struct koine_sub *sub)
+{
+    struct kn_control control = {.type = KN_UNSUBSCRIBE, .value = {sub->entry}};
+    if (sub->link && sub->link == sub->ref->link && sub->segment.base)
+        (void)kn_control_send(sub->link, &control, NULL, 0);
+    sub->link = NULL;
+}
+
+struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
+{
+    if (!sub)
+        return NULL;
+    if (!sub->ended)
+        end(sub);
+    kn_list_unlink(&sub->in_ref);
+    for (int i = 0; i < KN_HOLDS; i++) {
+        kn_arena_deinit(&sub->samples[i].arena);
+        kn_buffer_deinit(&sub->samples[i].text);
+    }
+    kn_segment_deinit(&sub->segment);
+    free(sub);
+    return NULL;
+}
+
+/* The reference is closed: its subscriptions are at their end, and stay until they are unsubscribed. */
+void kn_sub_ended(struct koine_ref *ref)
+{
+    KN_LIST_EACH(at, &ref->subs)
+    {
+        struct koine_sub *sub = KN_LIST_ENTRY(at, struct koine_sub, in_ref);
+        end(sub);
+        sub->ended = true;
+        kn_list_unlink(&sub->in_ref);
+    }
+}
+
+/* The publisher says so before it overwrites anything that this reader has not passed; so what was read
+ * before this answers no was whole. */
+static bool is_revoked(const struct koine_sub *sub)
+{
+    const struct kn_control_page *page = (const void *)sub->link->in.base;
+    atomic_thread_fence(memory_order_acquire);
+    return page && atomic_load_explicit(&page->revoked, memory_order_relaxed);
+}
+
+/* The link is gone, and with it the own segment in which the subscriptions kept their words. */
+void kn_subs_unlink(struct kn_link *link)
+{
+    KN_LIST_EACH(at, &link->ref->subs)
+    {
+        struct koine_sub *sub = KN_LIST_ENTRY(at, struct koine_sub, in_ref);
+        if (sub->link != link)
+            continue;
+        sub->cut = is_revoked(sub);
+        sub->link = NULL;
+    }
+}
+
+bool kn_node_has_subs(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->refs)
+    {
+        if (!kn_list_empty(&KN_LIST_ENTRY(at, struct koine_ref, in_node)->subs))
+            return true;
+    }
+    return false;
+}
+
+bool kn_node_has_samples(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->refs)
+    {
+        KN_LIST_EACH(each, &KN_LIST_ENTRY(at, struct koine_ref, in_node)->subs)
+        {
+            const struct koine_sub *sub = KN_LIST_ENTRY(each, struct koine_sub, in_ref);
+            if (sub->link && kn_ring_has_more(&sub->ring))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- taking */
+
+static bool is_up(const struct koine_sub *sub)
+{
+    return !sub->ended && sub->link && sub->link == sub->ref->link && sub->link->state == KN_LINKED;
+}
+
+static bool has_sample(void *arg)
+{
+    const struct koine_sub *sub = arg;
+    return sub->first || kn_ring_has_more(&sub->ring) || !is_up(sub);
+}
+
+/* Keeps a large sample's chunk: the hold is stored before the cursor moves. */
+static int open_chunk(struct koine_sub *sub, struct koine_sample *sample, uint32_t ref,
+                      uint32_t length)
+{
+    const void *chunk = kn_pool_find(sub->pool, sub->chunk_size, sub->chunk_count, ref, length);
+    if (!chunk)
+        return KOINE_EPROTOCOL;
+    if (length > KN_SPINE_MAX) {
+        if (!is_up(sub))
+            return KOINE_EDOWN;
+        sample->hold = kn_pool_hold(words_of(sub)->holds, ref);
+        if (sample->hold < 0)
+            return KOINE_EHOLDS;
+    }
+    return kn_value_admit(&sample->value, &sample->arena, sub->type, chunk, length,
+                          &sub->ref->node->why);
+}
+
+static int open_inline(struct koine_sub *sub, struct koine_sample *sample, uint64_t *words,
+                       uint32_t length)
+{
+    size_t size = length - KN_HEAD_SIZE;
+    uint64_t *body = kn_arena_alloc(&sample->arena, KN_SLOT_ROOM);
+    if (length < KN_HEAD_SIZE || length > KN_SLOT_ROOM)
+        return KOINE_EPROTOCOL;
+    if (!body)
+        return KOINE_ENOMEM;
+    memcpy(body, &words[KN_HEAD_SIZE / 8], KN_SLOT_ROOM - KN_HEAD_SIZE);
+    sample->value = body;
+    return kn_value_admit_private(sub->type, body, size, &sub->ref->node->why);
+}
+
+static int open_sample(struct koine_sub *sub, struct koine_sample *sample)
+{
+    uint64_t words[KN_SLOT_ROOM / 8] = {0};
+    uint32_t length, ref;
+    struct kn_head head;
+    kn_ring_take(&sub->ring, words, &length, &ref);
+    if (!kn_head_read(&head, words) || head.kind != KN_EVENT)
+        return KOINE_EPROTOCOL;
+    int rc = ref ? open_chunk(sub, sample, ref, length) : open_inline(sub, sample, words, length);
+    if (rc)
+        return rc;
+    sample->serial = head.serial;
+    sample->lost = sub->last && head.serial > sub->last + 1 ? head.serial - sub->last - 1 : 0;
+    sub->last = head.serial;
+    return 0;
+}
+
+static void give_back(struct koine_sample *sample)
+{
+    if (sample->hold >= 0 && is_up(sample->sub))
+        kn_pool_release(words_of(sample->sub)->holds, sample->hold);
+    sample->hold = -1;
+    sample->used = false;
+    kn_arena_reset(&sample->arena);
+}
+
+static void advance(struct koine_sub *sub)
+{
+    if (is_up(sub))
+        kn_ring_next(&sub->ring);
+    else
+        sub->ring.pos++;
+}
+
+static int take(struct koine_sample **samplep, struct koine_sub *sub)
+{
+    if (sub->first) {
+        *samplep = sub->first;
+        sub->first = NULL;
+        return 0;
+    }
+    if (sub->cut)
+        return KOINE_EDOWN;
+    if (!kn_ring_has_more(&sub->ring)) {
+        if (is_up(sub))
+            kn_ring_tell(&sub->ring);
+        return is_up(sub) ? KOINE_EAGAIN : KOINE_EDOWN;
+    }
+    struct koine_sample *sample = new_sample(sub);
+    if (!sample)
+        return KOINE_EHOLDS;
+    int rc = open_sample(sub, sample);
+    if (sub->link && is_revoked(sub)) {
+        give_back(sample);
+        sub->cut = true;
+        return KOINE_EDOWN;
+    }
+    if (rc == KOINE_EHOLDS || rc == KOINE_ENOMEM) {
+        give_back(sample);
+        return rc;
+    }
+    advance(sub);
+    if (!rc) {
+        *samplep = sample;
+        return 0;
+    }
+    give_back(sample);
+    if (is_up(sub))
+        kn_link_drop(sub->link);
+    return kn_node_fail(sub->ref->node, KOINE_EPROTOCOL, "'%s' published what is no sample",
+                        sub->ref->name);
+}
+
+/* After the ref is closed the node may be gone: only what is in the ring is left to be read. */
+int koine_event_take(struct koine_sample **samplep, struct koine_sub *sub)
+{
+    if (sub->ended)
+        return KOINE_ECLOSED;
+    int rc = kn_node_enter(sub->ref->node);
+    if (rc)
+        return rc;
+    rc = take(samplep, sub);
+    if (rc == KOINE_EAGAIN && kn_node_look(sub->ref->node))
+        rc = take(samplep, sub);
+    kn_node_leave(sub->ref->node);
+    return rc;
+}
+
+int koine_event_wait(struct koine_sample **samplep, struct koine_sub *sub, int64_t timeout)
+{
+    if (sub->ended)
+        return KOINE_ECLOSED;
+    struct koine_node *node = sub->ref->node;
+    int rc = kn_node_enter(node);
+    if (rc)
+        return rc;
+    rc = take(samplep, sub);
+    if (rc == KOINE_EAGAIN) {
+        struct kn_link *link = sub->link;
+        link->users++;
+        rc = kn_node_until(node, has_sample, sub, link,
+                           kn_deadline(kn_now(), timeout ? timeout : node->timeout), true);
+        link->users--;
+        if (!rc)
+            rc = take(samplep, sub);
+    }
+    kn_node_leave(node);
+    return rc;
+}
+
+const void *koine_sample_value(const struct koine_sample *sample)
+{
+    return sample->value;
+}
+
+uint64_t koine_sample_lost(const struct koine_sample *sample)
+{
+    return sample->lost;
+}
+
+uint64_t koine_sample_serial(const struct koine_sample *sample)
+{
+    return sample->serial;
+}
+
+int koine_sample_text(const char **jsonp, struct koine_sample *sample)
+{
+    kn_buffer_clear(&sample->text);
+    int rc = kn_json_write(&sample->text, sample->sub->type, sample->value, 0);
+    if (!rc)
+        *jsonp = sample->text.ptr;
+    return rc;
+}
+
+int koine_sample_release(struct koine_sample *sample)
+{
+    bool held = sample->hold >= 0, up = is_up(sample->sub);
+    give_back(sample);
+    return held && !up ? KOINE_EREVOKED : 0;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Greeting and the rest of what comes by the socket. Both ends are state machines in the node's epoll,
+ * so a peer that is slow, silent or lying during the greeting holds nobody up.
+ *
+ * Who the peer is comes from the credentials that the kernel adds to its messages, not from SO_PEERCRED,
+ * which names whoever called listen(). A pid can be used again, so READY must come from the same pid
+ * that the pidfd was opened for, while that pidfd still says alive. The serving end never gives room for
+ * descriptors: what a stranger sends is dropped by the kernel.
+ */
+#include "node/control.h"
+#include "node/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { FDS = 2 };
+
+struct parcel {
+    struct kn_control control;
+    ssize_t length;
+    bool cut;
+    bool signed_; /* credentials came with it */
+    struct ucred sender;
+    int fds[FDS];
+    size_t count;
+};
+
+int kn_control_send(struct kn_link *link, const struct kn_control *control, const int *fds,
+                    size_t count)
+{
+    union {
+        char octets[CMSG_SPACE(FDS * sizeof(int))];
+        struct cmsghdr head;
+    } ancillary = {0};
+    struct iovec part = {(void *)control, sizeof *control};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count) {
+        message.msg_control = ancillary.octets;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        ancillary.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&ancillary.head), fds, count * sizeof(int));
+    }
+    ssize_t sent = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent == (ssize_t)sizeof *control ? 0 : KOINE_EDOWN;
+}
+
+static void open_parcel(struct parcel *parcel, struct msghdr *message)
+{
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head)) {
+        size_t length = head->cmsg_len - CMSG_LEN(0);
+        if (head->cmsg_level != SOL_SOCKET)
+            continue;
+        if (head->cmsg_type == SCM_CREDENTIALS && length == sizeof parcel->sender) {
+            memcpy(&parcel->sender, CMSG_DATA(head), length);
+            parcel->signed_ = true;
+        } else if (head->cmsg_type == SCM_RIGHTS && length <= sizeof parcel->fds) {
+            memcpy(parcel->fds, CMSG_DATA(head), length);
+            parcel->count = length / sizeof(int);
+        }
+    }
+}
+
+/* Room for descriptors only at the calling end, and only while one is due. */
+static void receive(struct kn_link *link, struct parcel *parcel)
+{
+    bool due = link->ref && (link->state == KN_GREETING || link->joining);
+    union {
+        char octets[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS * sizeof(int))];
+        struct cmsghdr align;
+    } ancillary;
+    struct iovec part = {&parcel->control, sizeof parcel->control};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = ancillary.octets,
+                             .msg_controllen =
+                                 due ? sizeof ancillary.octets : CMSG_SPACE(sizeof(struct ucred))};
+    *parcel = (struct parcel){.count = 0};
+    parcel->length = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (parcel->length < 0)
+        return;
+    parcel->cut = message.msg_flags & MSG_TRUNC;
+    open_parcel(parcel, &message);
+}
+
+static void drop_fds(struct parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->count; i++)
+        if (parcel->fds[i] >= 0)
+            close(parcel->fds[i]);
+    parcel->count = 0;
+}
+
+static bool watch_life(struct kn_link *link, const struct ucred *sender)
+{
+    link->peer = (struct koine_caller){sender->uid, sender->gid, sender->pid};
+    if (!sender->pid)
+        return true;
+    link->pidfd = (int)syscall(SYS_pidfd_open, sender->pid, 0);
+    return link->pidfd < 0 ? errno == ESRCH || errno == ENOSYS
+                           : !kn_watch_add(link->node, link->pidfd, &link->life);
+}
+
+static bool is_alive(const struct kn_link *link)
+{
+    struct pollfd life = {.fd = link->pidfd, .events = POLLIN};
+    return link->pidfd < 0 || poll(&life, 1, 0) == 0;
+}
+
+/* ---------------------------------------------------------------- the serving end */
+
+static bool on_hello(struct kn_link *link, const struct parcel *parcel)
+{
+    const uint64_t *value = parcel->control.value;
+    struct kn_control welcome = {.type = KN_WELCOME};
+    int fds[FDS];
+    if (link->out.base || !parcel->signed_ || value[0] != KN_MAGIC || value[2])
+        return false;
+    if (value[1] >> 32 != KN_MAJOR) {
+        welcome.error = KOINE_EVERSION;
+        (void)kn_control_send(link, &welcome, NULL, 0);
+        return false;
+    }
+    if (!watch_life(link, &parcel->sender) ||
+        kn_segment_create(&link->out, &fds[0], KN_LINK_SEGMENT))
+        return false;
+    if (kn_segment_offer(&link->in, &fds[1], KN_LINK_SEGMENT)) {
+        close(fds[0]);
+        return false;
+    }
+    link->offered = fds[1];
+    welcome.value[0] = link->service->interface->hash;
+    welcome.value[1] = KN_LINK_SEGMENT;
+    int rc = kn_control_send(link, &welcome, fds, FDS);
+    close(fds[0]);
+    return !rc;
+}
+
+static bool on_ready(struct kn_link *link, const struct parcel *parcel)
+{
+    if (link->offered < 0 || !parcel->signed_ || parcel->sender.pid != link->peer.pid ||
+        !is_alive(link))
+        return false;
+    int rc = kn_segment_verify(link->offered, KN_LINK_SEGMENT);
+    close(link->offered);
+    link->offered = -1;
+    if (rc || kn_link_attach(link))
+        return false;
+    link->state = KN_LINKED;
+    link->node->handshakes--;
+    return true;
+}
+
+static bool refuse_more(struct koine_service *service)
+{
+    struct koine_node *node = service->node;
+    uint32_t most = service->options.max_links ? service->options.max_links : node->max_links;
+    return service->link_count >= most || node->handshakes >= KN_HANDSHAKES_MAX;
+}
+
+/* Without a descriptor left nothing can be accepted, and the listener would stay readable for ever: one
+ * is kept in reserve to accept with and to hang up. */
+static void hang_up_one(struct koine_service *service)
+{
+    struct koine_node *node = service->node;
+    if (node->spare_fd >= 0)
+        close(node->spare_fd);
+    int fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    node->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    service->counts.refused++;
+}
+
+void kn_service_accept(struct kn_watch *watch, uint32_t events)
+{
+    struct koine_service *service = KN_LIST_ENTRY(watch, struct koine_service, watch);
+    struct koine_node *node = service->node;
+    (void)events;
+    int fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        hang_up_one(service);
+    if (fd < 0)
+        return;
+    struct kn_link *link = refuse_more(service) ? NULL : kn_link_new(node, fd);
+    if (!link) {
+        close(fd);
+        service->counts.refused++;
+        return;
+    }
+    link->service = service;
+    link->greeted_by = kn_now() + KN_HELLO_NS;
+    kn_list_append(&service->links, &link->in_service);
+    service->link_count++;
+    node->handshakes++;
+    if (kn_watch_add(node, fd, &link->watch))
+        kn_link_drop(link);
+}
+
+/* ---------------------------------------------------------------- the calling end */
+
+static bool may_serve(const struct kn_link *link, const struct ucred *server)
+{
+    return server->uid == 0 || server->uid == geteuid() || server->uid == link->dir_owner;
+}
+
+static bool on_welcome(struct kn_link *link, struct parcel *parcel)
+{
+    struct kn_control ready = {.type = KN_READY};
+    link->error = parcel->control.error;
+    if (link->error || parcel->count != FDS || !parcel->signed_ || link->out.base)
+        return false;
+    if (!may_serve(link, &parcel->sender)) {
+        link->error = KOINE_EPERM;
+        return false;
+    }
+    parcel->count = 0;
+    int adopted = kn_segment_adopt(&link->in, parcel->fds[0], parcel->control.value[1]);
+    int accepted = kn_segment_accept(&link->out, parcel->fds[1], parcel->control.value[1]);
+    if (adopted || accepted || parcel->control.value[1] != KN_LINK_SEGMENT)
+        return false;
+    link->hash = parcel->control.value[0];
+    if (!watch_life(link, &parcel->sender) || kn_link_attach(link) ||
+        kn_control_send(link, &ready, NULL, 0))
+        return false;
+    link->state = KN_LINKED;
+    return true;
+}
+
+static bool is_greeted(void *arg)
+{
+    return ((struct kn_link *)arg)->state != KN_GREETING;
+}
+
+int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline)
+{
+    struct koine_node *node = ref->node;
+    struct kn_control hello = {.type = KN_HELLO,
+                               .value = {KN_MAGIC, (uint64_t)KN_MAJOR << 32 | KN_MINOR, 0}};
+    uid_t owner;
+    int fd, yes = 1, rc = kn_name_connect(&fd, &owner, node->dirs, ref->name, &node->why);
+    if (rc)
+        return rc;
+    struct kn_link *link = kn_link_new(node, fd);
+    if (!link) {
+        close(fd);
+        return KOINE_ENOMEM;
+    }
+    link->dir_owner = owner;
+    link->greeted_by = INT64_MAX;
+    link->ref = ref;
+    link->users++;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) ||
+        kn_watch_add(node, fd, &link->watch) || kn_control_send(link, &hello, NULL, 0))
+        kn_link_drop(link);
+    rc = kn_node_until(node, is_greeted, link, NULL, deadline, false);
+    if (!rc && link->state == KN_DEAD)
+        rc = kn_node_fail(node, link->error ? link->error : KOINE_EDOWN,
+                          "'%s' hung up during the greeting", ref->name);
+    if (rc)
+        kn_link_drop(link);
+    else
+        *linkp = link;
+    link->users--;
+    return rc;
+}
+
+/* ---------------------------------------------------------------- both */
+
+static bool handle(struct kn_link *link, struct parcel *parcel)
+{
+    uint32_t type = parcel->control.type;
+    bool serving = link->service != NULL;
+    if (link->state == KN_LINKED) {
+        int fd = parcel->count ? parcel->fds[0] : -1;
+        parcel->count = 0;
+        return kn_event_control(link, &parcel->control, fd);
+    }
+    if (serving && type == KN_HELLO)
+        return on_hello(link, parcel);
+    if (serving && type == KN_READY)
+        return on_ready(link, parcel);
+    return !serving && type == KN_WELCOME && on_welcome(link, parcel);
+}
+
+/* What was sent before the end still counts: the ring is read to its end first. */
+static void hang_up(struct kn_link *link)
+{
+    if (link->state == KN_LINKED)
+        while (kn_link_poll(link))
+            ;
+    kn_link_drop(link);
+}
+
+void kn_link_socket(struct kn_watch *watch, uint32_t events)
+{
+    struct kn_link *link = KN_LIST_ENTRY(watch, struct kn_link, watch);
+    struct parcel parcel;
+    (void)events;
+    link->users++;
+    for (int i = 0; i < 16 && link->state != KN_DEAD; i++) {
+        receive(link, &parcel);
+        if (parcel.length < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        bool wake = parcel.length == 1 && link->state == KN_LINKED;
+        if (parcel.length <= 0)
+            hang_up(link);
+        else if (!wake && (parcel.cut || parcel.length != (ssize_t)sizeof parcel.control ||
+                           !handle(link, &parcel)))
+            kn_link_drop(link);
+        drop_fds(&parcel);
+    }
+    link->users--;
+}
+
+void kn_link_died(struct kn_watch *watch, uint32_t events)
+{
+    struct kn_link *link = KN_LIST_ENTRY(watch, struct kn_link, life);
+    (void)events;
+    link->users++;
+    hang_up(link);
+    link->users--;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The node's own structures.
+ *
+ * A node owns links; a link is one connected socket and two segments, either accepted by a service or
+ * made by a reference. Everything is used by one thread. Nothing is freed while a callback runs that
+ * might still stand on it: links are counted (`users`), and handles closed inside a callback are swept
+ * when the outermost node function returns.
+ */
+#ifndef KN_NODE_INTERNAL_H
+#define KN_NODE_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "node/head.h"
+#include "node/names.h"
+#include "plane/pool.h"
+#include "plane/ring.h"
+#include "plane/segment.h"
+#include "plane/wake.h"
+#include "value/border.h"
+#include "value/why.h"
+
+#include <koine/koine.h>
+
+enum { KN_DEPTH_MAX = 16, KN_BODY_MAX = KN_CHUNK_SIZE, KN_HANDSHAKES_MAX = 64 };
+#define KN_HELLO_NS (5 * KOINE_SECOND)
+
+/* What an epoll event leads to: the first member of everything that is polled. */
+struct kn_watch {
+    void (*ready)(struct kn_watch *watch, uint32_t events);
+};
+
+enum kn_link_state { KN_GREETING, KN_LINKED, KN_DEAD };
+
+struct kn_link {
+    struct kn_watch watch; /* the socket */
+    struct kn_watch life;  /* the peer's pidfd */
+    struct kn_list in_node;
+    struct kn_list in_service;
+    struct koine_node *node;
+    struct koine_service *service; /* the serving end; else NULL */
+    struct koine_ref *ref;         /* the calling end; else NULL */
+    int fd, pidfd, offered;        /* offered: the caller's memfd until it is verified */
+    enum kn_link_state state;
+    int users; /* frames that stand on this link */
+    int64_t greeted_by;
+    struct koine_caller peer;
+    struct kn_segment out, in;
+    struct kn_ring_out ring_out;
+    struct kn_ring_in ring_in;
+    struct kn_pool pool;
+    struct kn_wake wake;
+    struct kn_list pending;  /* struct koine_pending: calls of ours that wait for an answer */
+    struct kn_list requests; /* struct koine_request: calls of theirs that wait for our answer */
+    uint32_t request_count;
+    struct kn_list late;    /* struct kn_late: answers that the ring has no room for yet */
+    struct kn_list readers; /* struct kn_reader: their subscriptions to our events */
+    uint64_t serial;
+    int error;                 /* why the greeting failed */
+    uid_t dir_owner;           /* the calling end: who may serve here, besides root and this user */
+    uint64_t hash;             /* the calling end: of the service's interface */
+    struct koine_sub *joining; /* the calling end: a subscription that waits for its answer */
+};
+
+struct koine_node {
+    struct kn_list links, services, refs;
+    struct kn_watch stop;
+    int epoll, stop_fd, spare_fd;
+    char *dirs;
+    int64_t timeout, spin, answered; /* answered: how long recent waits took, smoothed */
+    uint32_t max_links, max_pending, handshakes, turns, spins_failed;
+    int depth;
+    bool running, stopping, closing;
+    struct koine_why why;
+    volatile uint64_t *guard; /* 0 in a forked child */
+    struct kn_list spare;     /* struct koine_request, to be used again */
+    uint64_t links_dropped;
+};
+
+struct koine_service {
+    struct kn_watch watch; /* the listener */
+    struct kn_list in_node, links;
+    struct kn_list orphans; /* kept requests whose callers are gone */
+    struct koine_node *node;
+    struct kn_claim claim;
+    int listener;
+    bool closed;
+    const struct koine_interface *interface;
+    const struct koine_face *face;
+    const void *handlers;
+    koine_handler *handler;
+    void *self;
+    struct koine_service_options options;
+    struct kn_topic **topics; /* per feature; NULL until somebody subscribes */
+    uint64_t *serials;        /* per feature: samples published */
+    void **staging;           /* per feature: a private loan */
+    struct koine_service_counts counts;
+    uint32_t link_count;
+    char name[];
+};
+
+struct koine_request {
+    struct kn_list in_link;
+    struct kn_link *link; /* NULL: the caller is gone */
+    struct koine_service *service;
+    struct kn_arena arena;
+    struct kn_buffer text;
+    uint64_t serial;
+    uint32_t member;
+    enum koine_request_sort sort;
+    bool oneway, cancelled, inside, answered, faulted;
+    int64_t deadline;
+    const void *in;
+    struct koine_caller caller;
+};
+
+struct koine_pending {
+    struct kn_list in_link;
+    struct kn_link *link;
+    uint64_t serial;
+    const struct koine_type *out;
+    uint32_t member;
+    struct kn_arena *arena;
+    int64_t deadline;
+    koine_done *done;
+    void *arg;
+    struct koine_ref *ref;
+    bool owned; /* to be freed after `done` */
+};
+
+struct koine_ref {
+    struct kn_list in_node, subs;
+    struct koine_node *node;
+    struct kn_link *link; /* NULL: not connected */
+    const struct koine_face *face;
+    const struct koine_interface *interface;
+    uint64_t hash; /* of the service's interface, as it said */
+    struct kn_arena described, answer;
+    struct kn_buffer text;
+    struct koine_fault fault;
+    int waiting; /* calls that stand on `answer` */
+    bool closed;
+    char name[];
+};
+
+void kn_link_free(struct kn_link *link);
+
+/* ---- node.c */
+int kn_node_enter(struct koine_node *node);
+void kn_node_leave(struct koine_node *node);
+/* Frees what is dead or closed and no frame stands on. */
+void kn_node_sweep(struct koine_node *node);
+int kn_node_fail(struct koine_node *node, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int kn_watch_add(struct koine_node *node, int fd, struct kn_watch *watch);
+
+/* ---- wait.c */
+typedef bool kn_ready(void *arg);
+/* Serves until ready(arg) or the deadline (KOINE_EDEADLINE). `hot` is the link on which the answer is
+ * awaited, or NULL. `streams`: what is awaited is published without a fence. */
+int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot,
+                  int64_t deadline, bool streams);
+/* One look at everything without waiting: the number of things handled. */
+int kn_node_look(struct koine_node *node);
+
+/* ---- link.c */
+struct kn_link *kn_link_new(struct koine_node *node, int fd);
+/* Frees what the link holds; everybody who waits on it is told. The struct lives while used. */
+void kn_link_drop(struct kn_link *link);
+void kn_link_unuse(struct kn_link *link);
+int kn_link_attach(struct kn_link *link);
+/* Sends a message. KOINE_EFULL: no room in the ring or the pool now. */
+int kn_link_send(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                 const void *value, struct koine_why *why);
+/* The same for answers, which may not fail for want of room: kept until there is some. */
+int kn_link_answer(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                   const void *value, struct koine_why *why);
+/* Handles what the ring holds; the number of messages. */
+int kn_link_poll(struct kn_link *link);
+bool kn_link_has_news(const struct kn_link *link);
+
+/* ---- hello.c */
+void kn_service_accept(struct kn_watch *watch, uint32_t events);
+void kn_link_socket(struct kn_watch *watch, uint32_t events);
+void kn_link_died(struct kn_watch *watch, uint32_t events);
+int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline);
+/* Sends one control message; the link is dropped when the socket takes no more. */
+struct kn_control;
+int kn_control_send(struct kn_link *link, const struct kn_control *control, const int *fds,
+                    size_t count);
+/* What is not greeting. False: the peer broke the rules. */
+bool kn_event_control(struct kn_link *link, const struct kn_control *control, int fd);
+
+/* ---- request.c, call.c */
+void kn_request_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
+                        size_t length);
+void kn_request_cancelled(struct kn_link *link, uint64_t serial);
+void kn_request_orphan(struct koine_request *request);
+void kn_request_free(struct koine_request *request);
+void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
+                       size_t length);
+void kn_pending_finish(struct koine_pending *pending, int error, const void *out,
+                       const struct koine_fault *fault);
+/* ---- event_out.c, event_in.c */
+void kn_event_leave_all(struct kn_link *link);
+void kn_topics_close(struct koine_service *service);
+void kn_sub_ended(struct koine_ref *ref);
+void kn_subs_unlink(struct kn_link *link);
+bool kn_node_has_subs(struct koine_node *node);
+/* Samples that nobody has taken yet. */
+bool kn_node_has_samples(struct koine_node *node);
+
+/* The next deadline of a call of ours; ends those that are over. */
+int64_t kn_link_expire(struct kn_link *link, int64_t now);
+int kn_ref_link(struct koine_ref *ref, int64_t deadline);
+
+#endif

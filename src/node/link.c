@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* An answer that waits for room, already in flight form. */
+struct kn_late {
+    struct kn_list in_link;
+    struct kn_head head;
+    size_t size;
+    uint64_t body[];
+};
+
+struct kn_link *kn_link_new(struct koine_node *node, int fd)
+{
+    struct kn_link *link = calloc(1, sizeof *link);
+    if (!link)
+        return NULL;
+    link->watch.ready = kn_link_socket;
+    link->life.ready = kn_link_died;
+    link->node = node;
+    link->fd = fd;
+    link->pidfd = link->offered = -1;
+    link->peer = (struct koine_caller){65534, 65534, 0};
+    kn_list_init(&link->in_service);
+    kn_list_init(&link->pending);
+    kn_list_init(&link->requests);
+    kn_list_init(&link->late);
+    kn_list_init(&link->readers);
+    kn_list_append(&node->links, &link->in_node);
+    return link;
+}
+
+/* Taken out of epoll by hand: a forked child may hold a copy, and then closing is not enough. */
+static void close_fd(struct kn_link *link, int *fdp)
+{
+    if (*fdp < 0)
+        return;
+    (void)epoll_ctl(link->node->epoll, EPOLL_CTL_DEL, *fdp, NULL);
+    close(*fdp);
+    *fdp = -1;
+}
+
+static void end_pending(struct kn_link *link)
+{
+    while (!kn_list_empty(&link->pending))
+        kn_pending_finish(KN_LIST_ENTRY(link->pending.next, struct koine_pending, in_link),
+                          KOINE_EDOWN, NULL, NULL);
+}
+
+void kn_link_drop(struct kn_link *link)
+{
+    if (link->state == KN_DEAD)
+        return;
+    if (link->state == KN_GREETING && link->service)
+        link->node->handshakes--;
+    link->state = KN_DEAD;
+    link->users++;
+    close_fd(link, &link->fd);
+    close_fd(link, &link->pidfd);
+    close_fd(link, &link->offered);
+    kn_event_leave_all(link);
+    KN_LIST_EACH(at, &link->requests)
+    kn_request_orphan(KN_LIST_ENTRY(at, struct koine_request, in_link));
+    KN_LIST_EACH(at, &link->late)
+    {
+        kn_list_unlink(at);
+        free(KN_LIST_ENTRY(at, struct kn_late, in_link));
+    }
+    if (link->service) {
+        link->service->link_count--;
+        kn_list_unlink(&link->in_service);
+    }
+    if (link->ref) {
+        kn_subs_unlink(link);
+        if (link->ref->link == link)
+            link->ref->link = NULL;
+    }
+    end_pending(link);
+    link->users--;
+}
+
+void kn_link_free(struct kn_link *link)
+{
+    kn_list_unlink(&link->in_node);
+    kn_ring_out_deinit(&link->ring_out);
+    kn_pool_deinit(&link->pool);
+    kn_segment_deinit(&link->out);
+    kn_segment_deinit(&link->in);
+    free(link);
+}
+
+/* Both segments are there: from now on messages flow. */
+int kn_link_attach(struct kn_link *link)
+{
+    struct kn_control_page *own = (void *)link->out.base, *peer = (void *)link->in.base;
+    kn_ring_out_init(&link->ring_out, link->out.base + KN_RING_AT, KN_LINK_SLOTS);
+    kn_ring_in_init(&link->ring_in, link->in.base + KN_RING_AT, KN_LINK_SLOTS, &own->cursor, 0);
+    kn_wake_init(&link->wake, own, peer);
+    int rc = kn_ring_join(&link->ring_out, link, &peer->cursor);
+    if (!rc)
+        rc = kn_pool_init(&link->pool, link->out.base + KN_POOL_AT, KN_CHUNK_SIZE, KN_LINK_CHUNKS);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static int make_room(struct kn_link *link)
+{
+    void *owner;
+    if (link->state != KN_LINKED)
+        return KOINE_EDOWN;
+    if (kn_ring_has_room(&link->ring_out))
+        return 0;
+    if (kn_ring_refresh(&link->ring_out, &owner)) {
+        if (link->service)
+            link->service->counts.protocol_errors++;
+        kn_link_drop(link);
+        return KOINE_EPROTOCOL;
+    }
+    return kn_ring_has_room(&link->ring_out) ? 0 : KOINE_EFULL;
+}
+
+static int take_chunk(struct kn_link *link, uint32_t *refp, void **chunkp)
+{
+    struct kn_control_page *peer = (void *)link->in.base;
+    struct kn_pool_holds holds = {peer->holds, link};
+    void *owner;
+    if (kn_ring_refresh(&link->ring_out, &owner)) {
+        kn_link_drop(link);
+        return KOINE_EPROTOCOL;
+    }
+    return kn_pool_take(refp, chunkp, &link->pool, &link->ring_out, &holds, 1);
+}
+
+static void publish(struct kn_link *link, uint32_t length, uint32_t ref)
+{
+    if (ref)
+        kn_pool_publish(&link->pool, ref, link->ring_out.pos);
+    kn_ring_publish(&link->ring_out, length, ref);
+    if (kn_wake_look(&link->wake, true))
+        (void)send(link->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A body in flight form, or (`type`) one that is to be gathered where it will lie. */
+struct body {
+    const struct koine_type *type;
+    const void *value;
+    size_t size;
+};
+
+static int put_body(void *to, const struct body *body, struct koine_why *why)
+{
+    if (body->type)
+        return kn_value_gather(to, body->size, body->type, body->value, why);
+    memcpy(to, body->value, body->size);
+    return 0;
+}
+
+static int send_inline(struct kn_link *link, const struct kn_head *head, const struct body *body,
+                       struct koine_why *why)
+{
+    uint64_t words[KN_SLOT_ROOM / 8];
+    size_t at = kn_head_size(head);
+    kn_head_write(words, head);
+    int rc = body->size ? put_body((uint8_t *)words + at, body, why) : 0;
+    if (rc)
+        return rc;
+    kn_copy_out(kn_ring_slot(&link->ring_out)->payload, words, at + body->size);
+    publish(link, (uint32_t)(at + body->size), 0);
+    return 0;
+}
+
+static int send_chunk(struct kn_link *link, const struct kn_head *head, const struct body *body,
+                      struct koine_why *why)
+{
+    uint64_t words[KN_HEAD_MAX / 8];
+    uint32_t ref;
+    void *chunk;
+    int rc = take_chunk(link, &ref, &chunk);
+    if (rc)
+        return rc;
+    if ((rc = put_body(chunk, body, why))) {
+        kn_pool_give(&link->pool, ref);
+        return rc;
+    }
+    kn_head_write(words, head);
+    kn_copy_out(kn_ring_slot(&link->ring_out)->payload, words, kn_head_size(head));
+    publish(link, (uint32_t)body->size, ref);
+    return 0;
+}
+
+static int send_body(struct kn_link *link, const struct kn_head *head, const struct body *body,
+                     struct koine_why *why)
+{
+    int rc = make_room(link);
+    if (rc)
+        return rc;
+    if (kn_head_size(head) + body->size <= KN_SLOT_ROOM)
+        return send_inline(link, head, body, why);
+    return send_chunk(link, head, body, why);
+}
+
+static int measure(struct body *body, const struct koine_type *type, const void *value,
+                   struct koine_why *why)
+{
+    *body = (struct body){type, value, 0};
+    int rc = type ? kn_value_size(&body->size, type, value, why) : 0;
+    if (!rc && body->size > KN_BODY_MAX)
+        rc = kn_refuse(why, KOINE_ETOOBIG, NULL, "%zu octets, a message holds at most %d",
+                       body->size, KN_BODY_MAX);
+    return rc;
+}
+
+int kn_link_send(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                 const void *value, struct koine_why *why)
+{
+    struct body body;
+    int rc = measure(&body, type, value, why);
+    if (!rc && !kn_list_empty(&link->late))
+        rc = KOINE_EFULL;
+    return rc ? rc : send_body(link, head, &body, why);
+}
+
+static int keep_late(struct kn_link *link, const struct kn_head *head, const struct body *body,
+                     struct koine_why *why)
+{
+    struct kn_late *late = malloc(sizeof *late + ((body->size + 7) & ~(size_t)7));
+    if (!late)
+        return KOINE_ENOMEM;
+    late->head = *head;
+    late->size = body->size;
+    int rc = body->size ? put_body(late->body, body, why) : 0;
+    if (rc)
+        free(late);
+    else
+        kn_list_append(&link->late, &late->in_link);
+    return rc;
+}
+
+int kn_link_answer(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                   const void *value, struct koine_why *why)
+{
+    struct body body;
+    int rc = measure(&body, type, value, why);
+    if (rc)
+        return rc;
+    rc = kn_list_empty(&link->late) ? send_body(link, head, &body, why) : KOINE_EFULL;
+    return rc == KOINE_EFULL ? keep_late(link, head, &body, why) : rc;
+}
+
+static void send_late(struct kn_link *link)
+{
+    while (link->state == KN_LINKED && !kn_list_empty(&link->late)) {
+        struct kn_late *late = KN_LIST_ENTRY(link->late.next, struct kn_late, in_link);
+        struct body body = {NULL, late->body, late->size};
+        if (send_body(link, &late->head, &body, NULL))
+            return;
+        kn_list_unlink(&late->in_link);
+        free(late);
+    }
+}
+
+/* ---------------------------------------------------------------- receiving */
+
+static void handle(struct kn_link *link, const struct kn_head *head, const void *body,
+                   size_t length)
+{
+    switch (head->kind) {
+    case KN_CALL:
+    case KN_GET:
+    case KN_SET:
+    case KN_DESCRIBE:
+        kn_request_arrived(link, head, body, length);
+        return;
+    case KN_REPLY:
+    case KN_FAULT:
+        kn_answer_arrived(link, head, body, length);
+        return;
+    case KN_CANCEL:
+        kn_request_cancelled(link, head->serial);
+        return;
+    default:
+        kn_link_drop(link);
+    }
+}
+
+/* Body in a chunk: copied before the cursor lets it go. NULL: a lie, or no memory. */
+static void *copy_chunk(struct kn_link *link, struct kn_arena *arena, uint32_t ref, uint32_t length)
+{
+    const void *chunk =
+        kn_pool_find(link->in.base + KN_POOL_AT, KN_CHUNK_SIZE, KN_LINK_CHUNKS, ref, length);
+    void *copy = chunk ? kn_arena_alloc(arena, ((size_t)length + 7) & ~(size_t)7) : NULL;
+    if (copy)
+        kn_copy_in(copy, chunk, length);
+    return copy;
+}
+
+/* One message, out of shared memory before anybody acts on it. */
+static void take_one(struct kn_link *link)
+{
+    uint64_t words[KN_SLOT_ROOM / 8] = {0};
+    uint32_t length, ref;
+    struct kn_head head;
+    struct kn_arena arena;
+    kn_arena_init(&arena, 2 * KN_BODY_MAX);
+    kn_ring_take(&link->ring_in, words, &length, &ref);
+    size_t at = kn_head_read(&head, words) ? kn_head_size(&head) : 0;
+    const void *body = NULL;
+    if (at && ref)
+        body = copy_chunk(link, &arena, ref, length);
+    else if (at && length >= at && length <= KN_SLOT_ROOM)
+        body = (uint8_t *)words + at;
+    kn_ring_next(&link->ring_in);
+    if (body)
+        handle(link, &head, body, ref ? length : length - at);
+    else
+        kn_link_drop(link);
+    kn_arena_deinit(&arena);
+}
+
+bool kn_link_has_news(const struct kn_link *link)
+{
+    return link->state == KN_LINKED && kn_ring_has_more(&link->ring_in);
+}
+
+int kn_link_poll(struct kn_link *link)
+{
+    int count = 0;
+    link->users++;
+    if (!kn_list_empty(&link->late))
+        send_late(link);
+    while (count < KN_LINK_SLOTS && kn_link_has_news(link)) {
+        take_one(link);
+        count++;
+    }
+    if (count && link->state == KN_LINKED)
+        kn_ring_tell(&link->ring_in);
+    link->users--;
+    return count;
+}

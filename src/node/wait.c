@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting, in three stages: spin as long as recent answers took; sleep on the bell of the link that is
+ * awaited, two milliseconds at most; then in epoll, over sockets, listeners and the peers' lives. A busy
+ * pair so pays a pair of futex calls and neither socket nor epoll, deaths and newcomers are seen within
+ * two milliseconds, and an idle node costs nothing.
+ */
+#include "node/internal.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+enum { EVENTS = 32, LOOK_AT_SOCKETS = 128, SPINS_IN_VAIN = 8, RETRY_SPIN = 64 };
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static int poll_links(struct koine_node *node)
+{
+    int count = 0;
+    KN_LIST_EACH(at, &node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        if (kn_link_has_news(link) || !kn_list_empty(&link->late))
+            count += kn_link_poll(link);
+    }
+    return count;
+}
+
+/* Timeouts in milliseconds are rounded up, so that nothing wakes too early and spins. */
+static int poll_sockets(struct koine_node *node, int64_t wait)
+{
+    struct epoll_event events[EVENTS];
+    int64_t ms = wait > INT32_MAX * INT64_C(1000000) ? -1 : (wait + 999999) / 1000000;
+    int count = epoll_wait(node->epoll, events, EVENTS, (int)ms);
+    for (int i = 0; i < count; i++) {
+        struct kn_watch *watch = events[i].data.ptr;
+        watch->ready(watch, events[i].events);
+    }
+    return count > 0 ? count : 0;
+}
+
+static int64_t expire(struct koine_node *node)
+{
+    int64_t next = INT64_MAX, now = kn_now();
+    KN_LIST_EACH(at, &node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        link->users++;
+        int64_t own = kn_link_expire(link, now);
+        link->users--;
+        next = own < next ? own : next;
+    }
+    return next;
+}
+
+/* Links that died meanwhile stay until nobody can stand on them; see kn_node_leave. Events of one batch
+ * that lead to such a link find it dead. */
+int kn_node_look(struct koine_node *node)
+{
+    int count = poll_links(node);
+    if (count && ++node->turns % LOOK_AT_SOCKETS)
+        return count;
+    count += poll_sockets(node, 0);
+    (void)expire(node);
+    return count;
+}
+
+static bool has_news(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->links)
+    {
+        if (kn_link_has_news(KN_LIST_ENTRY(at, struct kn_link, in_node)))
+            return true;
+    }
+    return false;
+}
+
+static void park_all(struct koine_node *node, enum kn_where where)
+{
+    KN_LIST_EACH(at, &node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        if (link->state != KN_LINKED)
+            continue;
+        kn_ring_tell(&link->ring_in);
+        if (where)
+            kn_wake_park(&link->wake, where);
+        else
+            kn_wake_up(&link->wake);
+    }
+}
+
+static bool has_late(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        if (link->state == KN_LINKED && !kn_list_empty(&link->late))
+            return true;
+    }
+    return false;
+}
+
+static bool is_throttled(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        if (link->state == KN_LINKED && kn_wake_throttled(&link->wake))
+            return true;
+    }
+    return false;
+}
+
+struct waiting {
+    struct koine_node *node;
+    kn_ready *ready;
+    void *arg;
+    struct kn_link *hot;
+    int64_t deadline;
+    bool streams;
+};
+
+static bool is_over(const struct waiting *waiting)
+{
+    return waiting->ready(waiting->arg);
+}
+
+/* Spinning pays only while answers come soon and from another CPU; after some spins in vain it is tried
+ * but now and then. */
+static bool spin(const struct waiting *waiting)
+{
+    struct koine_node *node = waiting->node;
+    int64_t longest = node->spin;
+    if (!longest || (node->spins_failed >= SPINS_IN_VAIN && node->spins_failed++ % RETRY_SPIN))
+        return false;
+    int64_t start = kn_now(), end = start + longest;
+    for (unsigned turn = 1;; turn++) {
+        if (has_news(node) || is_over(waiting)) {
+            node->spins_failed = 0;
+            return true;
+        }
+        relax();
+        if (turn % 64 == 0 && kn_now() > end)
+            break;
+    }
+    node->spins_failed++;
+    return false;
+}
+
+/* A sleeper that awaits a stream looks again after a nap: its publisher has no fence. */
+static void sleep_at_bell(const struct waiting *waiting)
+{
+    struct kn_link *link = waiting->hot;
+    uint32_t bell = kn_wake_bell(&link->wake);
+    int64_t now = kn_now(), end = now + KN_BELL_NS;
+    kn_ring_tell(&link->ring_in);
+    kn_wake_park(&link->wake, KN_AT_BELL);
+    if (kn_wake_throttled(&link->wake))
+        end = now + KN_THROTTLED_NS;
+    end = waiting->deadline < end ? waiting->deadline : end;
+    int64_t nap = waiting->streams && now + KN_NAP_NS < end ? now + KN_NAP_NS : end;
+    if (!has_news(waiting->node) && !is_over(waiting))
+        kn_wake_sleep(&link->wake, bell, nap);
+    if (nap < end && !has_news(waiting->node) && !is_over(waiting))
+        kn_wake_sleep(&link->wake, bell, end);
+    kn_wake_up(&link->wake);
+}
+
+/* Late answers need room that nobody rings for, so the ring is looked at every millisecond. */
+static void sleep_at_sockets(const struct waiting *waiting, int64_t until)
+{
+    struct koine_node *node = waiting->node;
+    park_all(node, KN_AT_SOCKET);
+    int64_t wait = kn_remaining(until, kn_now());
+    bool nap = waiting->streams || is_throttled(node), late = has_late(node);
+    if (has_news(node) || is_over(waiting))
+        wait = 0;
+    if ((nap || late) && wait > KN_THROTTLED_NS && !poll_sockets(node, KN_THROTTLED_NS))
+        wait = late || has_news(node) || is_over(waiting) ? 0 : wait - KN_THROTTLED_NS;
+    else if (nap || late)
+        wait = 0;
+    if (wait)
+        (void)poll_sockets(node, wait);
+    park_all(node, KN_UP);
+}
+
+int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot,
+                  int64_t deadline, bool streams)
+{
+    struct waiting waiting = {node, ready, arg, hot, deadline, streams};
+    for (;;) {
+        if (node->depth == 1)
+            kn_node_sweep(node);
+        while (!is_over(&waiting) && kn_node_look(node))
+            ;
+        if (ready(arg))
+            return 0;
+        if (deadline != INT64_MAX && kn_now() >= deadline)
+            return KOINE_EDEADLINE;
+        if (spin(&waiting))
+            continue;
+        if (hot && hot->state == KN_LINKED) {
+            sleep_at_bell(&waiting);
+            if (has_news(node) || is_over(&waiting))
+                continue;
+        }
+        int64_t next = expire(node);
+        sleep_at_sockets(&waiting, next < deadline ? next : deadline);
+    }
+}
+
+struct tally {
+    struct koine_node *node;
+    int count;
+};
+
+static bool has_handled(void *arg)
+{
+    struct tally *tally = arg;
+    if (!tally->count)
+        tally->count = kn_node_look(tally->node);
+    return tally->count > 0;
+}
+
+/* Parked, and nothing came in the meantime: the descriptor tells of all that comes from now on. A peer
+ * may be short of rings just now, and a publisher has no fence: both are over after a nap. */
+static int park_for_poll(struct koine_node *node)
+{
+    struct timespec nap = kn_timespec(KN_NAP_NS);
+    park_all(node, KN_AT_SOCKET);
+    if (!has_news(node) && (is_throttled(node) || kn_node_has_subs(node) || has_late(node)))
+        nanosleep(&nap, NULL);
+    if (!has_news(node) && !kn_node_has_samples(node) && !has_late(node))
+        return 0;
+    park_all(node, KN_UP);
+    return 1 + poll_links(node);
+}
+
+int koine_node_process(struct koine_node *node, int64_t timeout)
+{
+    int rc = kn_node_enter(node);
+    if (rc)
+        return rc;
+    struct tally tally = {node, 0};
+    park_all(node, KN_UP);
+    if (!has_handled(&tally) && timeout)
+        rc = kn_node_until(node, has_handled, &tally, NULL, kn_deadline(kn_now(), timeout), false);
+    if (rc == KOINE_EDEADLINE)
+        rc = 0;
+    if (!rc && !tally.count)
+        tally.count = park_for_poll(node);
+    kn_node_leave(node);
+    return rc ? rc : tally.count;
+}
