@@ -148,7 +148,7 @@ static void open_pair(struct pair *pair, uint32_t slots)
         pair->page[i] = aligned_alloc(4096, sizeof *pair->page[i]);
         memset(pair->page[i], 0, sizeof *pair->page[i]);
     }
-    pair->slots = aligned_alloc(4096, 4096 + slots * sizeof *pair->slots);
+    pair->slots = aligned_alloc(4096, (slots * sizeof *pair->slots + 4095) / 4096 * 4096);
     memset(pair->slots, 0, slots * sizeof *pair->slots);
     kn_ring_out_init(&pair->out, pair->slots, slots);
     kn_ring_in_init(&pair->in, pair->slots, slots, &pair->page[1]->cursor, 0);
