@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/copy.h"
 #include "base/cursor.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/utf8.h"
@@ -115,6 +116,36 @@ static void cursor_aligns_from_its_start(void **state)
     assert_false(cursor.failed);
     kn_cursor_align(&cursor, 8);
     assert_true(cursor.failed);
+}
+
+/* Against sorting by hand: entries are put, moved and removed by a fixed sequence of numbers. */
+static void heap_gives_the_least_first(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    struct kn_heap_entry entries[COUNT] = {{0}};
+    struct kn_heap heap = {0};
+    uint32_t random = 12345;
+    assert_null(kn_heap_first(&heap));
+    assert_int_equal(kn_heap_reserve(&heap, COUNT), 0);
+    for (int step = 0; step < 20000; step++) {
+        random = random * 1664525 + 1013904223;
+        struct kn_heap_entry *entry = &entries[(random >> 8) % COUNT];
+        if (random >> 30)
+            kn_heap_put(&heap, entry, (int64_t)(random >> 16 & 1023) - 512);
+        else
+            kn_heap_remove(&heap, entry);
+        const struct kn_heap_entry *least = NULL;
+        size_t in = 0;
+        for (int i = 0; i < COUNT; i++) {
+            in += entries[i].place != 0;
+            if (entries[i].place && (!least || entries[i].key < least->key))
+                least = &entries[i];
+        }
+        assert_int_equal(heap.count, in);
+        assert_true(least ? kn_heap_first(&heap)->key == least->key : !kn_heap_first(&heap));
+    }
+    kn_heap_deinit(&heap);
 }
 
 static void map_keeps_what_was_put(void **state)
@@ -234,6 +265,7 @@ int main(void)
         cmocka_unit_test(buffer_writes_numbers_exactly),
         cmocka_unit_test(cursor_failure_is_sticky),
         cmocka_unit_test(cursor_aligns_from_its_start),
+        cmocka_unit_test(heap_gives_the_least_first),
         cmocka_unit_test(map_keeps_what_was_put),
         cmocka_unit_test(map_finds_texts_by_content),
         cmocka_unit_test(utf8_takes_exactly_the_well_formed),
