@@ -35,6 +35,8 @@ struct koine_sub;
 struct koine_sample;
 struct koine_request;
 struct koine_pending;
+struct koine_watch;
+struct koine_timer;
 
 /* ------------------------------------------------------------------ node */
 
@@ -74,6 +76,37 @@ int koine_node_fd(const struct koine_node *node);
 /* One English sentence about the last error of this node: what, where, why, what to try. Never NULL;
  * valid until the next function of this node. */
 const char *koine_node_why(const struct koine_node *node);
+
+/* ------------------------------------------------------------------ foreign descriptors, timers */
+
+#define KOINE_READABLE 1u
+#define KOINE_WRITABLE 2u
+
+/* What else a process waits for, in the node's own loop. Both kinds of callback run inside functions of
+ * the node, like handlers do, and may call, change and close everything, also themselves. Watches and
+ * timers are closed before their node is. */
+typedef void koine_watch_ready(void *arg, unsigned events);
+
+/* `ready` runs while `fd` is readable or writable, as `events` asks (0: not now). An error or a hang-up
+ * counts as both. One watch per descriptor; it is closed before the descriptor is. While the node waits
+ * for an answer it may be two milliseconds late. Errors: KOINE_ENOMEM, KOINE_ESYSTEM (errno: EPERM for
+ * what cannot be polled, EEXIST). */
+int koine_watch_open(struct koine_watch **watchp, struct koine_node *node, int fd, unsigned events,
+                     koine_watch_ready *ready, void *arg);
+int koine_watch_change(struct koine_watch *watch, unsigned events);
+/* NULL is allowed; answers NULL. `ready` runs no more. */
+struct koine_watch *koine_watch_close(struct koine_watch *watch);
+
+typedef void koine_timer_due(void *arg);
+
+/* A timer that is not set. KOINE_ENOMEM. */
+int koine_timer_open(struct koine_timer **timerp, struct koine_node *node, koine_timer_due *due,
+                     void *arg);
+/* `due` runs once, at `when` (CLOCK_MONOTONIC) or soon after; KOINE_FOREVER: not any more. */
+void koine_timer_set(struct koine_timer *timer, int64_t when);
+struct koine_timer *koine_timer_close(struct koine_timer *timer);
+/* CLOCK_MONOTONIC now, in nanoseconds. */
+int64_t koine_now(void);
 
 /* ------------------------------------------------------------------ service */
 
@@ -171,6 +204,14 @@ int koine_request_raise(struct koine_request *request, uint32_t which, const voi
  * Errors: KOINE_ENOENT, KOINE_EDOWN, KOINE_EPERM, KOINE_ETYPE, KOINE_EVERSION, KOINE_EDEADLINE ... */
 int koine_ref_open(struct koine_ref **refp, struct koine_node *node, const char *name,
                    const struct koine_face *face, int64_t timeout);
+/* The same without waiting, and with the service's interface fetched: `ready` runs once, inside a function
+ * of the node and never inside this one, with 0 or what koine_ref_open would answer (koine_node_why tells
+ * more); it may close the reference. Not when the reference is closed before. What can be said at once
+ * (KOINE_ENOENT, KOINE_EINVAL, KOINE_EAGAIN: too many connections wait there) is answered here, and then
+ * there is no reference. Until `ready` ran nothing but koine_ref_close may be done with it. */
+typedef void koine_ref_ready(void *arg, struct koine_ref *ref, int error);
+int koine_ref_start(struct koine_ref **refp, struct koine_node *node, const char *name,
+                    const struct koine_face *face, int64_t timeout, koine_ref_ready *ready, void *arg);
 /* NULL is allowed; answers NULL. Its subscriptions end; what is pending is called back with KOINE_ECLOSED. */
 struct koine_ref *koine_ref_close(struct koine_ref *ref);
 /* The service's interface; asks for it if need be. Lives as long as the reference. */

@@ -122,8 +122,10 @@ int64_t kn_link_expire(struct kn_link *link, int64_t now)
     int64_t next;
     struct koine_pending *over;
     if (link->state == KN_GREETING) {
-        if (link->greeted_by <= now)
+        if (link->greeted_by <= now) {
+            link->error = KOINE_EDEADLINE;
             kn_link_drop(link);
+        }
         return link->greeted_by;
     }
     do {

@@ -228,6 +228,7 @@ static bool on_welcome(struct kn_link *link, struct parcel *parcel)
         kn_control_send(link, &ready, NULL, 0))
         return false;
     link->state = KN_LINKED;
+    kn_ref_greeted(link, 0);
     return true;
 }
 
@@ -236,7 +237,7 @@ static bool is_greeted(void *arg)
     return ((struct kn_link *)arg)->state != KN_GREETING;
 }
 
-int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline)
+int kn_link_begin(struct kn_link **linkp, struct koine_ref *ref)
 {
     struct koine_node *node = ref->node;
     struct kn_control hello = {.type = KN_HELLO,
@@ -253,10 +254,23 @@ int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadl
     link->dir_owner = owner;
     link->greeted_by = INT64_MAX;
     link->ref = ref;
-    link->users++;
     if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) ||
-        kn_watch_add(node, fd, &link->watch) || kn_control_send(link, &hello, NULL, 0))
+        kn_watch_add(node, fd, &link->watch) || kn_control_send(link, &hello, NULL, 0)) {
         kn_link_drop(link);
+        return kn_node_fail(node, KOINE_EDOWN, "'%s' hung up before the greeting", ref->name);
+    }
+    *linkp = link;
+    return 0;
+}
+
+int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline)
+{
+    struct koine_node *node = ref->node;
+    struct kn_link *link;
+    int rc = kn_link_begin(&link, ref);
+    if (rc)
+        return rc;
+    link->users++;
     rc = kn_node_until(node, is_greeted, link, NULL, deadline, false);
     if (!rc && link->state == KN_DEAD)
         rc = kn_node_fail(node, link->error ? link->error : KOINE_EDOWN,

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "node/head.h"
@@ -66,10 +67,21 @@ struct kn_link {
     struct koine_sub *joining; /* the calling end: a subscription that waits for its answer */
 };
 
+/* A reference that is being opened without anybody waiting for it. */
+struct kn_opening {
+    struct kn_link *link;
+    koine_ref_ready *ready; /* NULL: not being opened */
+    void *arg;
+    int64_t deadline;
+};
+
 struct koine_node {
-    struct kn_list links, services, refs;
-    struct kn_watch stop;
-    int epoll, stop_fd, spare_fd;
+    struct kn_list links, services, refs, watches;
+    struct kn_watch stop, alarm;
+    struct kn_heap timers;
+    size_t timer_count, watch_count;
+    int epoll, stop_fd, spare_fd, alarm_fd;
+    int64_t alarm_at;
     char *dirs;
     int64_t timeout, spin, answered; /* answered: how long recent waits took, smoothed */
     uint32_t max_links, max_pending, handshakes, turns, spins_failed;
@@ -142,6 +154,7 @@ struct koine_ref {
     struct kn_arena described, answer;
     struct kn_buffer text;
     struct koine_fault fault;
+    struct kn_opening opening;
     int waiting; /* calls that stand on `answer` */
     bool closed;
     char name[];
@@ -157,6 +170,15 @@ void kn_node_sweep(struct koine_node *node);
 int kn_node_fail(struct koine_node *node, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int kn_watch_add(struct koine_node *node, int fd, struct kn_watch *watch);
+
+/* ---- foreign.c */
+void kn_watches_sweep(struct koine_node *node, bool all);
+int64_t kn_timers_next(const struct koine_node *node);
+/* Runs what is due; the number of timers that ran. */
+int kn_timers_run(struct koine_node *node, int64_t now);
+int kn_alarm_open(struct koine_node *node);
+/* The node's descriptor becomes readable at `when`; INT64_MAX: no more. */
+int kn_alarm_set(struct koine_node *node, int64_t when);
 
 /* ---- wait.c */
 typedef bool kn_ready(void *arg);
@@ -187,6 +209,8 @@ bool kn_link_has_news(const struct kn_link *link);
 void kn_service_accept(struct kn_watch *watch, uint32_t events);
 void kn_link_socket(struct kn_watch *watch, uint32_t events);
 void kn_link_died(struct kn_watch *watch, uint32_t events);
+/* Connects and says HELLO; what comes of it is seen later. */
+int kn_link_begin(struct kn_link **linkp, struct koine_ref *ref);
 int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline);
 /* Sends one control message; the link is dropped when the socket takes no more. */
 struct kn_control;
@@ -217,5 +241,7 @@ bool kn_node_has_samples(struct koine_node *node);
 /* The next deadline of a call of ours; ends those that are over. */
 int64_t kn_link_expire(struct kn_link *link, int64_t now);
 int kn_ref_link(struct koine_ref *ref, int64_t deadline);
+/* The greeting of a reference that is being opened went well (0) or not. */
+void kn_ref_greeted(struct kn_link *link, int error);
 
 #endif

@@ -80,6 +80,7 @@ void kn_link_drop(struct kn_link *link)
             link->ref->link = NULL;
     }
     end_pending(link);
+    kn_ref_greeted(link, link->error ? link->error : KOINE_EDOWN);
     link->users--;
 }
 

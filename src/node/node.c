@@ -74,7 +74,9 @@ static struct koine_node *free_node(struct koine_node *node)
         kn_buffer_deinit(&request->text);
         free(request);
     }
-    int fds[] = {node->epoll, node->stop_fd, node->spare_fd};
+    kn_watches_sweep(node, true);
+    kn_heap_deinit(&node->timers);
+    int fds[] = {node->epoll, node->stop_fd, node->spare_fd, node->alarm_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -95,6 +97,8 @@ int koine_node_open(struct koine_node **nodep, const struct koine_node_options *
     kn_list_init(&node->services);
     kn_list_init(&node->refs);
     kn_list_init(&node->spare);
+    kn_list_init(&node->watches);
+    node->alarm_fd = -1;
     take_options(node, options);
     node->stop.ready = stop_now;
     node->dirs = kn_dirs(
@@ -104,7 +108,7 @@ int koine_node_open(struct koine_node **nodep, const struct koine_node_options *
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     node->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (!node->dirs || !node->guard || node->epoll < 0 || node->stop_fd < 0 ||
-        kn_watch_add(node, node->stop_fd, &node->stop)) {
+        kn_watch_add(node, node->stop_fd, &node->stop) || kn_alarm_open(node)) {
         free_node(node);
         return KOINE_ESYSTEM;
     }
@@ -141,6 +145,7 @@ void kn_node_sweep(struct koine_node *node)
         if (ref->closed && !ref->waiting)
             koine_ref_close(ref);
     }
+    kn_watches_sweep(node, false);
 }
 
 void kn_node_leave(struct koine_node *node)

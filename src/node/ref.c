@@ -105,6 +105,91 @@ static int check_face(struct koine_ref *ref, int64_t deadline)
     return rc;
 }
 
+/* ---------------------------------------------------------------- opening without waiting */
+
+/* `ready` may close the reference, so nothing stands on it afterwards. */
+static void finish(struct koine_ref *ref, int error)
+{
+    struct kn_opening opening = ref->opening;
+    struct koine_node *node = ref->node;
+    ref->opening = (struct kn_opening){0};
+    if (error && ref->link)
+        kn_link_drop(ref->link);
+    node->depth++;
+    opening.ready(opening.arg, ref, error);
+    node->depth--;
+}
+
+static void on_description(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct koine_ref *ref = arg;
+    struct koine_node *node = ref->node;
+    struct koine_why why = {""};
+    const struct koine_interface *theirs = out;
+    if (!ref->opening.ready)
+        return;
+    if (fault)
+        (void)kn_node_fail(node, error, "'%s' does not describe itself: %s", ref->name,
+                           fault->message);
+    else if (!error)
+        error = kn_interface_check(theirs, &node->why);
+    if (!error && ref->face) {
+        (void)kn_interface_difference(&why, ref->interface, theirs);
+        error =
+            kn_node_fail(node, KOINE_ETYPE, "'%s' has another interface: %s", ref->name, why.text);
+    } else if (!error) {
+        ref->interface = theirs;
+    }
+    finish(ref, error);
+}
+
+static int ask_later(struct koine_ref *ref)
+{
+    struct kn_link *link = ref->link;
+    struct kn_head head = {.kind = KN_DESCRIBE, .serial = ++link->serial};
+    struct koine_pending *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return KOINE_ENOMEM;
+    *pending = (struct koine_pending){.link = link,
+                                      .serial = head.serial,
+                                      .out = kn_interface_type(),
+                                      .arena = &ref->described,
+                                      .deadline = ref->opening.deadline,
+                                      .done = on_description,
+                                      .arg = ref,
+                                      .ref = ref,
+                                      .owned = true};
+    int rc = kn_link_send(link, &head, NULL, NULL, &ref->node->why);
+    if (rc)
+        free(pending);
+    else
+        kn_list_append(&link->pending, &pending->in_link);
+    return rc;
+}
+
+void kn_ref_greeted(struct kn_link *link, int error)
+{
+    struct koine_ref *ref = link->ref;
+    if (!ref || ref->opening.link != link || !ref->opening.ready)
+        return;
+    ref->opening.link = NULL;
+    if (error) {
+        (void)kn_node_fail(ref->node, error, "'%s' %s", ref->name,
+                           error == KOINE_EDEADLINE ? "did not answer the greeting in time"
+                                                    : "hung up during the greeting");
+        finish(ref, error);
+        return;
+    }
+    ref->link = link;
+    ref->hash = link->hash;
+    if (ref->face)
+        ref->interface = ref->face->interface;
+    if (ref->face && ref->hash == ref->interface->hash)
+        finish(ref, 0);
+    else if ((error = ask_later(ref)))
+        finish(ref, error);
+}
+
 static int need_interface(struct koine_ref *ref, int64_t deadline)
 {
     int rc = kn_ref_link(ref, deadline);
@@ -183,11 +268,47 @@ int koine_ref_open(struct koine_ref **refp, struct koine_node *node, const char 
     return rc;
 }
 
+static int start(struct koine_ref *ref, const struct kn_opening *opening)
+{
+    struct kn_link *link;
+    int rc = kn_link_begin(&link, ref);
+    if (rc)
+        return rc;
+    link->greeted_by = opening->deadline;
+    ref->opening = *opening;
+    ref->opening.link = link;
+    return 0;
+}
+
+int koine_ref_start(struct koine_ref **refp, struct koine_node *node, const char *name,
+                    const struct koine_face *face, int64_t timeout, koine_ref_ready *ready,
+                    void *arg)
+{
+    struct kn_opening opening = {.ready = ready,
+                                 .arg = arg,
+                                 .deadline =
+                                     kn_deadline(kn_now(), timeout ? timeout : node->timeout)};
+    int rc = kn_node_enter(node);
+    if (rc)
+        return rc;
+    struct koine_ref *ref = new_ref(node, name, face);
+    rc = ref ? start(ref, &opening) : KOINE_ENOMEM;
+    if (!rc)
+        *refp = ref;
+    else if (ref)
+        ref->closed = true;
+    kn_node_leave(node);
+    return rc;
+}
+
 struct koine_ref *koine_ref_close(struct koine_ref *ref)
 {
     if (!ref || !*ref->node->guard)
         return NULL;
     ref->closed = true;
+    ref->opening.ready = NULL;
+    if (ref->opening.link)
+        kn_link_drop(ref->opening.link);
     kn_sub_ended(ref);
     if (ref->link)
         kn_link_drop(ref->link);

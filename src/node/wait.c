@@ -10,7 +10,13 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-enum { EVENTS = 32, LOOK_AT_SOCKETS = 128, SPINS_IN_VAIN = 8, RETRY_SPIN = 64 };
+enum {
+    EVENTS = 32,
+    LOOK_AT_SOCKETS = 128,
+    LOOK_AT_FOREIGN = 8, /* the same, where foreign descriptors are watched */
+    SPINS_IN_VAIN = 8,
+    RETRY_SPIN = 64
+};
 
 static void relax(void)
 {
@@ -31,12 +37,24 @@ static int poll_links(struct koine_node *node)
     return count;
 }
 
-/* Timeouts in milliseconds are rounded up, so that nothing wakes too early and spins. */
+/* Linux before 5.11 counts in milliseconds, rounded up so that nothing wakes too early and spins. */
+static int wait_for_events(struct koine_node *node, struct epoll_event *events, int64_t wait)
+{
+    struct timespec exact = kn_timespec(wait);
+    if (wait > 0) {
+        int count =
+            epoll_pwait2(node->epoll, events, EVENTS, wait == INT64_MAX ? NULL : &exact, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+    }
+    int64_t ms = wait > INT32_MAX * INT64_C(1000000) ? -1 : (wait + 999999) / 1000000;
+    return epoll_wait(node->epoll, events, EVENTS, (int)ms);
+}
+
 static int poll_sockets(struct koine_node *node, int64_t wait)
 {
     struct epoll_event events[EVENTS];
-    int64_t ms = wait > INT32_MAX * INT64_C(1000000) ? -1 : (wait + 999999) / 1000000;
-    int count = epoll_wait(node->epoll, events, EVENTS, (int)ms);
+    int count = wait_for_events(node, events, wait);
     for (int i = 0; i < count; i++) {
         struct kn_watch *watch = events[i].data.ptr;
         watch->ready(watch, events[i].events);
@@ -44,9 +62,11 @@ static int poll_sockets(struct koine_node *node, int64_t wait)
     return count > 0 ? count : 0;
 }
 
-static int64_t expire(struct koine_node *node)
+/* Ends what is over, runs what is due; when there is more to do of that kind. */
+static int64_t expire(struct koine_node *node, int *countp)
 {
     int64_t next = INT64_MAX, now = kn_now();
+    *countp = kn_timers_run(node, now);
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -55,19 +75,20 @@ static int64_t expire(struct koine_node *node)
         link->users--;
         next = own < next ? own : next;
     }
-    return next;
+    int64_t timer = kn_timers_next(node);
+    return timer < next ? timer : next;
 }
 
 /* Links that died meanwhile stay until nobody can stand on them; see kn_node_leave. Events of one batch
  * that lead to such a link find it dead. */
 int kn_node_look(struct koine_node *node)
 {
-    int count = poll_links(node);
-    if (count && ++node->turns % LOOK_AT_SOCKETS)
+    int count = poll_links(node), due;
+    if (count && ++node->turns % (node->watch_count ? LOOK_AT_FOREIGN : LOOK_AT_SOCKETS))
         return count;
     count += poll_sockets(node, 0);
-    (void)expire(node);
-    return count;
+    (void)expire(node, &due);
+    return count + due;
 }
 
 static bool has_news(struct koine_node *node)
@@ -132,7 +153,7 @@ static bool is_over(const struct waiting *waiting)
 }
 
 /* Spinning pays only while answers come soon and from another CPU; after some spins in vain it is tried
- * but now and then. */
+ * but now and then. Whoever watches foreign descriptors may be asked by them as well. */
 static bool spin(const struct waiting *waiting)
 {
     struct koine_node *node = waiting->node;
@@ -146,8 +167,14 @@ static bool spin(const struct waiting *waiting)
             return true;
         }
         relax();
-        if (turn % 64 == 0 && kn_now() > end)
+        if (turn % 64)
+            continue;
+        if (kn_now() > end)
             break;
+        if (node->watch_count && poll_sockets(node, 0)) {
+            node->spins_failed = 0;
+            return true;
+        }
     }
     node->spins_failed++;
     return false;
@@ -164,6 +191,8 @@ static void sleep_at_bell(const struct waiting *waiting)
     if (kn_wake_throttled(&link->wake))
         end = now + KN_THROTTLED_NS;
     end = waiting->deadline < end ? waiting->deadline : end;
+    int64_t timer = kn_timers_next(waiting->node);
+    end = timer < end ? timer : end;
     int64_t nap = waiting->streams && now + KN_NAP_NS < end ? now + KN_NAP_NS : end;
     if (!has_news(waiting->node) && !is_over(waiting))
         kn_wake_sleep(&link->wake, bell, nap);
@@ -210,8 +239,10 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
             if (has_news(node) || is_over(&waiting))
                 continue;
         }
-        int64_t next = expire(node);
-        sleep_at_sockets(&waiting, next < deadline ? next : deadline);
+        int due;
+        int64_t next = expire(node, &due);
+        if (!due)
+            sleep_at_sockets(&waiting, next < deadline ? next : deadline);
     }
 }
 
@@ -236,8 +267,10 @@ static int park_for_poll(struct koine_node *node)
     park_all(node, KN_AT_SOCKET);
     if (!has_news(node) && (is_throttled(node) || kn_node_has_subs(node) || has_late(node)))
         nanosleep(&nap, NULL);
-    if (!has_news(node) && !kn_node_has_samples(node) && !has_late(node))
-        return 0;
+    if (!has_news(node) && !kn_node_has_samples(node) && !has_late(node)) {
+        int due;
+        return kn_alarm_set(node, expire(node, &due)) ? KOINE_ESYSTEM : due;
+    }
     park_all(node, KN_UP);
     return 1 + poll_links(node);
 }
