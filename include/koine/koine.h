@@ -46,7 +46,8 @@ struct koine_node_options {
                              $XDG_RUNTIME_DIR/koine:/run/koine (root: /run/koine). Serves in the first. */
     int64_t timeout;      /* default for calls; 0: 30 s */
     int64_t spin;         /* longest spin before sleeping; 0: 50 us, the most allowed; -1: never spin */
-    uint32_t max_links;   /* per user, serving side; 0: 1024 */
+    uint32_t max_links;   /* per user, serving side; 0: 1024. Users other than this one and root
+                             get at most a sixteenth of RLIMIT_NOFILE */
     uint32_t max_pending; /* requests kept by handlers, per link; 0: 256 */
 };
 
@@ -136,7 +137,7 @@ struct koine_service_options {
     enum koine_policy policy;
     int64_t block;         /* KOINE_BLOCK: longest wait; 0: 1 s */
     uint32_t event_slots;  /* ring of each event, a power of two; 0: 1024 */
-    uint32_t max_links;    /* 0: the node's */
+    uint32_t max_links;    /* of this service, of all users together; 0: no limit but the node's */
 };
 
 /* Serves `name` ("plant/thermostat") with the generated `face`; `handlers` and `self` must outlive the

@@ -150,16 +150,9 @@ static bool on_ready(struct kn_link *link, const struct parcel *parcel)
     link->offered = -1;
     if (rc || kn_link_attach(link))
         return false;
+    kn_user_greeted(link);
     link->state = KN_LINKED;
-    link->node->handshakes--;
     return true;
-}
-
-static bool refuse_more(struct koine_service *service)
-{
-    struct koine_node *node = service->node;
-    uint32_t most = service->options.max_links ? service->options.max_links : node->max_links;
-    return service->link_count >= most || node->handshakes >= KN_HANDSHAKES_MAX;
 }
 
 /* Without a descriptor left nothing can be accepted, and the listener would stay readable for ever: one
@@ -186,7 +179,8 @@ void kn_service_accept(struct kn_watch *watch, uint32_t events)
         hang_up_one(service);
     if (fd < 0)
         return;
-    struct kn_link *link = refuse_more(service) ? NULL : kn_link_new(node, fd);
+    uint32_t most = service->options.max_links;
+    struct kn_link *link = most && service->link_count >= most ? NULL : kn_link_new(node, fd);
     if (!link) {
         close(fd);
         service->counts.refused++;
@@ -196,9 +190,10 @@ void kn_service_accept(struct kn_watch *watch, uint32_t events)
     link->greeted_by = kn_now() + KN_HELLO_NS;
     kn_list_append(&service->links, &link->in_service);
     service->link_count++;
-    node->handshakes++;
-    if (kn_watch_add(node, fd, &link->watch))
+    bool welcome = kn_user_enter(link);
+    if (!welcome || kn_watch_add(node, fd, &link->watch))
         kn_link_drop(link);
+    service->counts.refused += !welcome;
 }
 
 /* ---------------------------------------------------------------- the calling end */

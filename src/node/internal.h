@@ -27,12 +27,19 @@
 
 #include <koine/koine.h>
 
-enum { KN_DEPTH_MAX = 16, KN_BODY_MAX = KN_CHUNK_SIZE, KN_HANDSHAKES_MAX = 64 };
+enum { KN_DEPTH_MAX = 16, KN_BODY_MAX = KN_CHUNK_SIZE, KN_GREETINGS_MAX = 64 };
 #define KN_HELLO_NS (5 * KOINE_SECOND)
 
 /* What an epoll event leads to: the first member of everything that is polled. */
 struct kn_watch {
     void (*ready)(struct kn_watch *watch, uint32_t events);
+};
+
+/* Of a node that serves: users.c. */
+struct kn_user {
+    struct kn_list in_node;
+    uid_t uid;
+    uint32_t links, greeting; /* greeting: those of the links that are not greeted yet */
 };
 
 enum kn_link_state { KN_GREETING, KN_LINKED, KN_DEAD };
@@ -45,6 +52,7 @@ struct kn_link {
     struct koine_node *node;
     struct koine_service *service; /* the serving end; else NULL */
     struct koine_ref *ref;         /* the calling end; else NULL */
+    struct kn_user *user;          /* the serving end: who connected */
     int fd, pidfd, offered;        /* offered: the caller's memfd until it is verified */
     enum kn_link_state state;
     int users; /* frames that stand on this link */
@@ -76,7 +84,7 @@ struct kn_opening {
 };
 
 struct koine_node {
-    struct kn_list links, services, refs, watches;
+    struct kn_list links, services, refs, watches, users;
     struct kn_watch stop, alarm;
     struct kn_heap timers;
     size_t timer_count, watch_count;
@@ -84,7 +92,7 @@ struct koine_node {
     int64_t alarm_at;
     char *dirs;
     int64_t timeout, spin, answered; /* answered: how long recent waits took, smoothed */
-    uint32_t max_links, max_pending, handshakes, turns, spins_failed;
+    uint32_t max_links, max_pending, turns, spins_failed;
     int depth;
     bool running, stopping, closing;
     struct koine_why why;
@@ -204,6 +212,12 @@ int kn_link_answer(struct kn_link *link, const struct kn_head *head, const struc
 /* Handles what the ring holds; the number of messages. */
 int kn_link_poll(struct kn_link *link);
 bool kn_link_has_news(const struct kn_link *link);
+
+/* ---- users.c */
+/* Counts an accepted link for whoever connected; false: that user has enough. */
+bool kn_user_enter(struct kn_link *link);
+void kn_user_greeted(struct kn_link *link);
+void kn_user_leave(struct kn_link *link);
 
 /* ---- hello.c */
 void kn_service_accept(struct kn_watch *watch, uint32_t events);

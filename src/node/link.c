@@ -55,8 +55,7 @@ void kn_link_drop(struct kn_link *link)
 {
     if (link->state == KN_DEAD)
         return;
-    if (link->state == KN_GREETING && link->service)
-        link->node->handshakes--;
+    kn_user_leave(link);
     link->state = KN_DEAD;
     link->users++;
     close_fd(link, &link->fd);

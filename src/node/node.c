@@ -98,6 +98,7 @@ int koine_node_open(struct koine_node **nodep, const struct koine_node_options *
     kn_list_init(&node->refs);
     kn_list_init(&node->spare);
     kn_list_init(&node->watches);
+    kn_list_init(&node->users);
     node->alarm_fd = -1;
     take_options(node, options);
     node->stop.ready = stop_now;
