@@ -258,11 +258,33 @@ int kn_link_begin(struct kn_link **linkp, struct koine_ref *ref)
     return 0;
 }
 
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+/* The kernel tells nobody when a listener has room again, so a full one is asked every millisecond. */
+static int begin_in_time(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline)
+{
+    for (;;) {
+        int rc = kn_link_begin(linkp, ref);
+        int64_t now = kn_now();
+        if (rc != KOINE_EAGAIN)
+            return rc;
+        if (now >= deadline)
+            return KOINE_EDEADLINE;
+        int64_t again = kn_deadline(now, KOINE_MILLISECOND);
+        (void)kn_node_until(ref->node, never, NULL, NULL, again < deadline ? again : deadline,
+                            false);
+    }
+}
+
 int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadline)
 {
     struct koine_node *node = ref->node;
     struct kn_link *link;
-    int rc = kn_link_begin(&link, ref);
+    int rc = begin_in_time(&link, ref, deadline);
     if (rc)
         return rc;
     link->users++;

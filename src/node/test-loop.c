@@ -272,6 +272,30 @@ static void a_service_that_says_nothing_ends_at_the_deadline(void **state)
     close(listener);
 }
 
+/* Connections fill the listener's queue, which nobody empties. */
+static void a_full_listener_is_asked_again_until_the_deadline(void **state)
+{
+    struct loop *loop = *state;
+    struct kn_claim claim;
+    struct koine_why why;
+    int fds[600], count = 0, listener = mute(&claim);
+    uid_t owner;
+    assert_int_equal(listen(listener, 2), 0);
+    while (count < 600 && !kn_name_connect(&fds[count], &owner, test_dir, "plant/mute", &why))
+        count++;
+    assert_in_range(count, 1, 599);
+    assert_int_equal(koine_ref_start(&loop->ref, loop->node, "plant/mute", NULL, 0, on_open, loop),
+                     KOINE_EAGAIN);
+    assert_int_equal(
+        koine_ref_open(&loop->ref, loop->node, "plant/mute", NULL, 20 * KOINE_MILLISECOND),
+        KOINE_EDEADLINE);
+    assert_non_null(strstr(koine_node_why(loop->node), "too many waiting connections"));
+    while (count)
+        close(fds[--count]);
+    kn_name_give(&claim);
+    close(listener);
+}
+
 static void a_service_that_hangs_up_is_down(void **state)
 {
     struct loop *loop = *state;
@@ -332,6 +356,7 @@ int main(void)
         TEST(a_reference_opens_without_waiting),
         TEST(what_is_not_served_is_said_at_once),
         TEST(a_service_that_says_nothing_ends_at_the_deadline),
+        TEST(a_full_listener_is_asked_again_until_the_deadline),
         TEST(a_service_that_hangs_up_is_down),
         TEST(a_reference_closed_while_it_opens_tells_nobody),
         TEST(another_interface_is_named),
