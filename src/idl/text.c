@@ -44,6 +44,17 @@ static struct kn_str unstar(struct kn_str line)
     return bare;
 }
 
+/* One line of a comment without what only decorates it: of `//` lines the blank in front, of a block
+ * its stars. */
+static struct kn_str undecorated(struct kn_str line, bool first, bool lines)
+{
+    if (!lines || !first)
+        return trim_right(first ? trim_left(line) : unstar(line));
+    if (line.length && blank(*line.ptr))
+        line.ptr++, line.length--;
+    return trim_right(line);
+}
+
 struct kn_str kn_idl_doc(struct kn_idl_parser *p, struct kn_str raw, bool lines)
 {
     struct kn_buffer *b = &p->scratch;
@@ -54,14 +65,9 @@ struct kn_str kn_idl_doc(struct kn_idl_parser *p, struct kn_str raw, bool lines)
         struct kn_str line = {raw.ptr, end ? (size_t)(end - raw.ptr) : raw.length};
         size_t used = line.length + (end != NULL);
         raw = (struct kn_str){raw.ptr + used, raw.length - used};
-        if (first && lines)
-            line = line.length && blank(*line.ptr) ? (struct kn_str){line.ptr + 1, line.length - 1}
-                                                   : line;
-        else
-            line = first ? trim_left(line) : unstar(line);
-        line = trim_right(line);
-        if (!kept && !lines)
-            line = b->length ? line : trim_left(line);
+        line = undecorated(line, first, lines);
+        if (!lines && !b->length)
+            line = trim_left(line);
         if (!lines && !b->length && !line.length)
             continue;
         if (!first && b->length)
