@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-char test_dir[64];
+char test_dir[128];
 
 struct thermostat {
     struct koine_node *node;
@@ -30,13 +30,16 @@ struct thermostat {
 
 void test_make_dir(void)
 {
-    strcpy(test_dir, "/tmp/koine-test.XXXXXX");
+    const char *below = getenv("TMPDIR");
+    int length =
+        snprintf(test_dir, sizeof test_dir, "%s/koine-test.XXXXXX", below ? below : "/tmp");
+    assert_in_range(length, 1, sizeof test_dir - 1);
     assert_non_null(mkdtemp(test_dir));
 }
 
 void test_remove_dir(void)
 {
-    char command[128];
+    char command[192];
     snprintf(command, sizeof command, "rm -rf %s", test_dir);
     assert_int_equal(system(command), 0);
 }

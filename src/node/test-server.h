@@ -15,7 +15,7 @@ struct test_server {
 };
 
 /* A fresh name directory for this test. */
-extern char test_dir[64];
+extern char test_dir[128];
 void test_make_dir(void);
 void test_remove_dir(void);
 
