@@ -77,7 +77,11 @@ enum koine_fault_code {
 /* The code's name in small letters ("not_found"); NULL when it is none of the seventeen. */
 const char *koine_fault_code_name(int32_t code);
 
-enum koine_completion { KOINE_COMPLETED_NO = 0, KOINE_COMPLETED_YES = 1, KOINE_COMPLETED_MAYBE = 2 };
+enum koine_completion {
+    KOINE_COMPLETED_NO = 0,
+    KOINE_COMPLETED_YES = 1,
+    KOINE_COMPLETED_MAYBE = 2
+};
 
 struct koine_fault {
     int32_t code;                  /* enum koine_fault_code */

@@ -40,7 +40,8 @@ int koine_idl_print(char **textp, const struct koine_idl *idl);
 int koine_interface_print(char **textp, const struct koine_interface *interface);
 
 /* C for `idl`: the header and the source, heap; free(). `stem` names the files ("demo"). */
-int koine_idl_generate_c(char **headerp, char **sourcep, const struct koine_idl *idl, const char *stem);
+int koine_idl_generate_c(char **headerp, char **sourcep, const struct koine_idl *idl,
+                         const char *stem);
 
 #ifdef __cplusplus
 }

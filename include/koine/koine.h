@@ -41,11 +41,11 @@ struct koine_timer;
 /* ------------------------------------------------------------------ node */
 
 struct koine_node_options {
-    size_t size;          /* sizeof(struct koine_node_options): later versions append */
-    const char *dir;      /* colon list of name directories; NULL: $KOINE_DIR, else
+    size_t size;     /* sizeof(struct koine_node_options): later versions append */
+    const char *dir; /* colon list of name directories; NULL: $KOINE_DIR, else
                              $XDG_RUNTIME_DIR/koine:/run/koine (root: /run/koine). Serves in the first. */
-    int64_t timeout;      /* default for calls; 0: 30 s */
-    int64_t spin;         /* longest spin before sleeping; 0: 50 us, the most allowed; -1: never spin */
+    int64_t timeout; /* default for calls; 0: 30 s */
+    int64_t spin;    /* longest spin before sleeping; 0: 50 us, the most allowed; -1: never spin */
     uint32_t max_links;   /* per user, serving side; 0: 1024. Users other than this one and root
                              get at most a sixteenth of RLIMIT_NOFILE */
     uint32_t max_pending; /* requests kept by handlers, per link; 0: 256 */
@@ -119,25 +119,25 @@ enum koine_request_sort { KOINE_REQUEST_CALL = 1, KOINE_REQUEST_GET, KOINE_REQUE
  * fault KOINE_FAULT_UNIMPLEMENTED. */
 struct koine_face {
     const struct koine_interface *interface;
-    int (*dispatch)(const void *handlers, void *self, struct koine_request *request, uint32_t member,
-                    enum koine_request_sort sort, const void *in, void *out);
+    int (*dispatch)(const void *handlers, void *self, struct koine_request *request,
+                    uint32_t member, enum koine_request_sort sort, const void *in, void *out);
 };
 
 /* For services without generated code. `in` is read by koine_request_in or koine_request_text. */
 typedef int koine_handler(void *self, struct koine_request *request);
 
 enum koine_policy {
-    KOINE_BLOCK = 0,      /* the publisher waits for the slowest reader up to `block`, then drops it */
+    KOINE_BLOCK = 0, /* the publisher waits for the slowest reader up to `block`, then drops it */
     KOINE_DISCONNECT_SLOW /* a reader without room is disconnected at once */
 };
 
 struct koine_service_options {
     size_t size;
-    uint32_t mode;         /* access mode of the name's socket; 0: 0600 */
+    uint32_t mode; /* access mode of the name's socket; 0: 0600 */
     enum koine_policy policy;
-    int64_t block;         /* KOINE_BLOCK: longest wait; 0: 1 s */
-    uint32_t event_slots;  /* ring of each event, a power of two; 0: 1024 */
-    uint32_t max_links;    /* of this service, of all users together; 0: no limit but the node's */
+    int64_t block;        /* KOINE_BLOCK: longest wait; 0: 1 s */
+    uint32_t event_slots; /* ring of each event, a power of two; 0: 1024 */
+    uint32_t max_links;   /* of this service, of all users together; 0: no limit but the node's */
 };
 
 /* Serves `name` ("plant/thermostat") with the generated `face`; `handlers` and `self` must outlive the
@@ -212,11 +212,13 @@ int koine_ref_open(struct koine_ref **refp, struct koine_node *node, const char 
  * there is no reference. Until `ready` ran nothing but koine_ref_close may be done with it. */
 typedef void koine_ref_ready(void *arg, struct koine_ref *ref, int error);
 int koine_ref_start(struct koine_ref **refp, struct koine_node *node, const char *name,
-                    const struct koine_face *face, int64_t timeout, koine_ref_ready *ready, void *arg);
+                    const struct koine_face *face, int64_t timeout, koine_ref_ready *ready,
+                    void *arg);
 /* NULL is allowed; answers NULL. Its subscriptions end; what is pending is called back with KOINE_ECLOSED. */
 struct koine_ref *koine_ref_close(struct koine_ref *ref);
 /* The service's interface; asks for it if need be. Lives as long as the reference. */
-int koine_ref_interface(const struct koine_interface **interfacep, struct koine_ref *ref, int64_t timeout);
+int koine_ref_interface(const struct koine_interface **interfacep, struct koine_ref *ref,
+                        int64_t timeout);
 /* The fault of the last call that answered KOINE_EFAULT; until the next call. Never NULL. */
 const struct koine_fault *koine_ref_fault(const struct koine_ref *ref);
 /* Kernel credentials of the serving process. */
@@ -226,7 +228,8 @@ int koine_ref_peer(struct koine_caller *peerp, const struct koine_ref *ref);
  * the next call on `ref` or koine_ref_done. One-way operations return when the call is on its way. At
  * most once: never repeated by the library. Errors: KOINE_EFAULT, KOINE_EDEADLINE (the call is
  * cancelled, a late reply is dropped), KOINE_EDOWN (died before an answer), KOINE_EDATA, KOINE_ETOOBIG ... */
-int koine_call(const void **outp, struct koine_ref *ref, uint32_t member, const void *in, int64_t timeout);
+int koine_call(const void **outp, struct koine_ref *ref, uint32_t member, const void *in,
+               int64_t timeout);
 /* By name, with JSON: an object by parameter name or an array by position; NULL for none. The answer
  * is an object with the out parameters by name and the result as "return". */
 int koine_call_text(const char **jsonp, struct koine_ref *ref, const char *member, const char *json,
@@ -244,8 +247,9 @@ int koine_set_text(struct koine_ref *ref, const char *member, const char *json, 
  * `out` (or `fault`, with KOINE_EFAULT) lives during it. `sort` CALL, GET or SET. *pendingp (may be
  * NULL) is valid until `done` began. */
 typedef void koine_done(void *arg, int error, const void *out, const struct koine_fault *fault);
-int koine_start(struct koine_pending **pendingp, struct koine_ref *ref, enum koine_request_sort sort,
-                uint32_t member, const void *in, int64_t timeout, koine_done *done, void *arg);
+int koine_start(struct koine_pending **pendingp, struct koine_ref *ref,
+                enum koine_request_sort sort, uint32_t member, const void *in, int64_t timeout,
+                koine_done *done, void *arg);
 /* Tells the service; `done` runs with KOINE_ECANCELLED before this returns. */
 int koine_cancel(struct koine_pending *pending);
 
@@ -269,7 +273,8 @@ int koine_changed_text(struct koine_service *service, const char *member, const 
 
 /* Subscribes to an event, or watches an attribute (the first sample is then its present value).
  * When this returns, what is published later is received: nothing is lost in between. */
-int koine_subscribe(struct koine_sub **subp, struct koine_ref *ref, uint32_t member, int64_t timeout);
+int koine_subscribe(struct koine_sub **subp, struct koine_ref *ref, uint32_t member,
+                    int64_t timeout);
 struct koine_sub *koine_unsubscribe(struct koine_sub *sub);
 
 /* The next sample: KOINE_EAGAIN when there is none, KOINE_EDOWN after the last one of a service that
@@ -291,7 +296,7 @@ int koine_sample_release(struct koine_sample *sample);
 struct koine_name {
     const char *name;
     const char *dir;
-    int alive;   /* 1 yes, 0 its process is gone, -1 cannot tell (another network namespace) */
+    int alive; /* 1 yes, 0 its process is gone, -1 cannot tell (another network namespace) */
     uint32_t uid;
 };
 /* Lists the names in `dir` (a colon list; NULL as in koine_node_options), sorted. Wakes no service. */

@@ -30,14 +30,14 @@ extern "C" {
 #define KOINE_NULL 1u /* in `flags` of a reference: null, which is not empty */
 
 /* Declares struct `name`: a reference to `length` elements of C type `element`. */
-#define KOINE_SEQUENCE(name, element)                                                              \
-    struct name {                                                                                  \
-        union {                                                                                    \
-            const element *ptr;                                                                    \
-            uint64_t offset;                                                                       \
-        };                                                                                         \
-        uint32_t length; /* in elements */                                                         \
-        uint32_t flags;                                                                            \
+#define KOINE_SEQUENCE(name, element)      \
+    struct name {                          \
+        union {                            \
+            const element *ptr;            \
+            uint64_t offset;               \
+        };                                 \
+        uint32_t length; /* in elements */ \
+        uint32_t flags;                    \
     }
 
 KOINE_SEQUENCE(koine_string, char);    /* UTF-8, length in octets, and a NUL after it */
@@ -57,10 +57,12 @@ KOINE_SEQUENCE(koine_seq_string, struct koine_string);
 KOINE_SEQUENCE(koine_seq_octets, struct koine_octets);
 
 /* Initialisers for references at rest. KOINE_TEXT takes a literal. */
-#define KOINE_TEXT(literal)      {{(literal)}, (uint32_t)(sizeof(literal) - 1), 0}
-#define KOINE_ARRAY(array)       {{(array)}, (uint32_t)(sizeof(array) / sizeof((array)[0])), 0}
-#define KOINE_MANY(pointer, n)   {{(pointer)}, (n), 0}
-#define KOINE_NOTHING            {{NULL}, 0, 0}
+/* clang-format off */
+#define KOINE_TEXT(literal)    {{(literal)}, (uint32_t)(sizeof(literal) - 1), 0}
+#define KOINE_ARRAY(array)     {{(array)}, (uint32_t)(sizeof(array) / sizeof((array)[0])), 0}
+#define KOINE_MANY(pointer, n) {{(pointer)}, (n), 0}
+#define KOINE_NOTHING          {{NULL}, 0, 0}
+/* clang-format on */
 
 /* A reference at rest to a NUL-terminated string that must outlive it; NULL gives an empty one. */
 struct koine_string koine_string(const char *text);
@@ -94,7 +96,7 @@ enum koine_kind {
 struct koine_member {
     struct koine_string name; /* the wire name */
     struct koine_string doc;
-    int32_t type;   /* distance from the type that owns this member; a label: its value */
+    int32_t type;    /* distance from the type that owns this member; a label: its value */
     uint32_t offset; /* octets from the start of the struct; a label: 0 */
 };
 KOINE_SEQUENCE(koine_seq_member, struct koine_member);
@@ -102,14 +104,14 @@ KOINE_SEQUENCE(koine_seq_member, struct koine_member);
 struct koine_type {
     struct koine_string name; /* scoped: "demo::Reading"; empty when anonymous */
     struct koine_string doc;
-    uint8_t kind;   /* enum koine_kind */
-    uint8_t flags;  /* KOINE_TYPE_* */
-    uint16_t align; /* 1, 2, 4 or 8 */
-    uint32_t size;  /* octets in place; a reference: 16 */
+    uint8_t kind;    /* enum koine_kind */
+    uint8_t flags;   /* KOINE_TYPE_* */
+    uint16_t align;  /* 1, 2, 4 or 8 */
+    uint32_t size;   /* octets in place; a reference: 16 */
     int32_t element; /* sequence, array: distance to the element's type */
     uint32_t count;  /* array: elements; string, octets, sequence: greatest length, 0 for none */
     struct koine_seq_member members; /* struct, exception: all, inherited first; enum: labels */
-    int32_t base;    /* struct: distance to the one it extends; 0 none */
+    int32_t base;                    /* struct: distance to the one it extends; 0 none */
     uint32_t reserved;
 };
 KOINE_SEQUENCE(koine_seq_type, struct koine_type);
@@ -124,13 +126,14 @@ enum koine_sort { KOINE_OPERATION = 1, KOINE_ATTRIBUTE, KOINE_EVENT };
 struct koine_feature {
     struct koine_string name;
     struct koine_string doc;
-    uint8_t sort;   /* enum koine_sort */
-    uint8_t flags;  /* KOINE_ONEWAY ... */
-    uint16_t origin; /* 0 this interface itself, else 1 + index in `bases` of the one that declares it */
-    uint32_t in;     /* index in `types`. operation: a struct of its in and inout parameters; event: a
-                        struct of its members; attribute: its type */
-    uint32_t out;    /* operation: a struct of `return` (first, when not void), inout and out; event
-                        and attribute: the same as `in` */
+    uint8_t sort;    /* enum koine_sort */
+    uint8_t flags;   /* KOINE_ONEWAY ... */
+    uint16_t origin; /* 0 this interface, else 1 + index in `bases` of the one that declares it */
+    /* Index in `types`. Operation: a struct of its in and inout parameters; event: a struct of its
+     * members; attribute: its type. */
+    uint32_t in;
+    /* Operation: a struct of `return` (first, when not void), inout and out; else the same as `in`. */
+    uint32_t out;
     uint32_t reserved;
     struct koine_seq_uint32 raises; /* indices in `types` */
 };
@@ -140,14 +143,15 @@ KOINE_SEQUENCE(koine_seq_feature, struct koine_feature);
 struct koine_interface {
     struct koine_string name; /* scoped: "demo::Thermostat" */
     struct koine_string doc;
-    struct koine_seq_string bases;     /* every ancestor, each once, base first */
+    struct koine_seq_string bases; /* every ancestor, each once, base first */
     struct koine_seq_type types;
     struct koine_seq_feature features; /* one index space: inherited first, each base once */
     uint64_t hash; /* of all that must agree between two sides; documentation is not in it */
 };
 
 /* `member` of the interface by name, or KOINE_EMEMBER. The index is stable for one interface. */
-int koine_interface_find(uint32_t *memberp, const struct koine_interface *interface, const char *name);
+int koine_interface_find(uint32_t *memberp, const struct koine_interface *interface,
+                         const char *name);
 
 static inline const struct koine_type *koine_type_element(const struct koine_type *type)
 {

@@ -26,8 +26,8 @@ int koine_value_read(void **valuep, const struct koine_type *type, const char *j
 #define KOINE_JSON_PRETTY 1u /* laid out for people, two blanks per level */
 
 /* Writes a value at rest as JSON into one heap block with a NUL after it; free with free(). */
-int koine_value_write(char **jsonp, size_t *lengthp, const struct koine_type *type, const void *value,
-                      unsigned flags);
+int koine_value_write(char **jsonp, size_t *lengthp, const struct koine_type *type,
+                      const void *value, unsigned flags);
 
 /* A deep copy in one heap block; free with free(). */
 int koine_value_copy(void **copyp, const struct koine_type *type, const void *value);
