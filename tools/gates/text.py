@@ -1,29 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Gates that read text: layers, file size, licence line, leftover words. One TAP line per gate.
-
---tree DIR checks another tree; test-text.py uses that to see each gate fail.
-"""
-import argparse
-import pathlib
+"""Gates that read text: layers, file size, licence, leftover words, conditionals, fixed paths."""
 import re
-import sys
+
+import cscan
+import gate
 
 LAYERS = ["base", "value", "idl", "plane", "node", "codec", "dialect", "runtime", "daemon"]
-PUBLIC_ONLY = ["src/cli", "compat", "examples"]
-FOLDERS = ["include", "src", "tests", "examples", "compat", "fuzz", "bench"]
+PUBLIC_ONLY = ["src/cli/", "compat/", "examples/"]
 MAX_LINES = 1000
+CONDITIONALS = 1  # of a thousand lines of src/ and include/, without src/base/platform
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z]+)/', re.M)
+CONDITIONAL = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[^\n]*", re.M)
+GUARD = re.compile(r"^[ \t]*#[ \t]*ifndef[ \t]+(\w+)\s+#[ \t]*define[ \t]+\1\b", re.M)
+WORDS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b")
 
 
-def sources(tree):
-    return [p for f in FOLDERS for p in sorted((tree / f).rglob("*.[ch]"))]
-
-
-def layer_errors(tree, path, text):
-    where = path.relative_to(tree).as_posix()
+def layer_errors(where, text):
     used = [u for u in INCLUDE.findall(text) if u in LAYERS]
-    if any(where.startswith(p + "/") for p in PUBLIC_ONLY):
+    if where.startswith(tuple(PUBLIC_ONLY)):
         return [f"{where}: includes internal {u}/" for u in used]
     own = where.split("/")[1] if where.startswith("src/") else None
     if own not in LAYERS:
@@ -32,42 +27,42 @@ def layer_errors(tree, path, text):
             for u in used if LAYERS.index(u) > LAYERS.index(own)]
 
 
-def size_errors(tree, path, text):
-    lines = text.count("\n")
-    return [f"{path.relative_to(tree)}: {lines} lines"] if lines >= MAX_LINES else []
+def layers(tree):
+    return [e for where, text in tree.sources for e in layer_errors(where, text)]
 
 
-def licence_errors(tree, path, text):
-    first = text.split("\n", 1)[0]
-    good = "SPDX-License-Identifier: MIT" in first
-    return [] if good else [f"{path.relative_to(tree)}: first line has no SPDX licence"]
+def file_size(tree):
+    return [f"{where}: {text.count(chr(10))} lines" for where, text in tree.sources
+            if text.count("\n") >= MAX_LINES]
 
 
-def word_errors(tree, path, text):
-    found = re.findall(r"\b(?:TO" r"DO|FIX" r"ME)\b", text)
-    return [f"{path.relative_to(tree)}: says {w}" for w in found]
+def licence(tree):
+    return [f"{where}: none of its first two lines has an SPDX licence"
+            for where, text in tree.sources + tree.scripts()
+            if not any("SPDX-License-Identifier: MIT" in l for l in text.split("\n", 2)[:2])]
 
 
-GATES = {"layers": layer_errors, "file-size": size_errors, "licence": licence_errors,
-         "words": word_errors}
+def words(tree):
+    return [f"{where}: says {w}" for where, text in tree.sources + tree.scripts()
+            for w in WORDS.findall(text)]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tree", type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parents[2])
-    tree = parser.parse_args().tree
-    files = [(p, p.read_text(encoding="utf-8")) for p in sources(tree)]
-    bad = 0
-    print(f"1..{len(GATES) + 1}")
-    print(f"{'ok' if files else 'not ok'} 1 - sources are found")
-    for number, (name, gate) in enumerate(GATES.items(), 2):
-        errors = [e for path, text in files for e in gate(tree, path, text)]
-        for error in errors:
-            print(f"# {error}")
-        print(f"{'not ok' if errors else 'ok'} {number} - {name}")
-        bad += bool(errors)
-    return 1 if bad or not files else 0
+def conditionals(tree):
+    """Include guards and the test for C++ do not count; defaults for old headers do."""
+    own = [(where, text) for where, text in tree.sources if where.startswith(("src/", "include/"))
+           and not where.startswith("src/base/platform") and "/test" not in where]
+    found = [f"{where}: {line.strip()}" for where, text in own
+             for line in CONDITIONAL.findall(GUARD.sub("", cscan.NOISE.sub(cscan.blank, text), 1))
+             if "__cplusplus" not in line]
+    lines = sum(text.count("\n") for _, text in own)
+    return found if 1000 * len(found) > CONDITIONALS * lines else []
 
 
-sys.exit(main())
+def fixed_paths(tree):
+    """Tests keep to $TMPDIR, so that tools/check sees what they leave behind."""
+    return [f"{where}: a fixed path in /tmp or /dev/shm" for where, text in tree.sources
+            if re.search(r'"/(?:tmp|dev/shm)/', text)]
+
+
+gate.run({"layers": layers, "file-size": file_size, "licence": licence, "words": words,
+          "conditionals": conditionals, "fixed-paths": fixed_paths})

@@ -1,0 +1,42 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The object gate: what a file of src/ shows to other files begins with kn_ or koine_.
+
+It looks at the objects that compile_commands.json of a build folder names: of sources in src/ that are
+neither tests nor generated.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import gate
+
+OURS = re.compile(r"(?:kn|koine)_\w+(?:\.\w+)*$")
+
+
+def objects(build):
+    """(source, object) pairs."""
+    commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+    sources = [(pathlib.Path(build, c["file"]).resolve(), build / c["output"]) for c in commands]
+    return [(s, o) for s, o in sources
+            if "src" in s.parts and o.exists() and not s.name.startswith("test-")
+            and build.resolve() not in s.parents]
+
+
+def shown(path):
+    run = subprocess.run(["nm", "--extern-only", "--defined-only", "--format=posix", path],
+                         capture_output=True, text=True, check=True)
+    return [line.split()[0] for line in run.stdout.splitlines() if line.strip()]
+
+
+def errors(found):
+    return [f"{source.name}: shows {name}" for source, object_file in found
+            for name in shown(object_file) if name != "main" and not OURS.match(name)]
+
+
+build_folder = pathlib.Path(gate.arguments("build").build)
+every = objects(build_folder)
+sys.exit(gate.report([("objects are found", [] if every else [f"no objects in {build_folder}"]),
+                      ("object-names", errors(every))]))
