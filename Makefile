@@ -1,25 +1,36 @@
 # SPDX-License-Identifier: MIT
+# The front door: everything is done by meson, ninja and tools/.
 PREFIX ?= /usr/local
 DESTDIR ?=
+BUILD ?= build/release
 
-.PHONY: all deps demo check install clean
+.PHONY: all help deps demo check bench install clean
 
-all: deps
-	@test -f build/release/build.ninja || meson setup build/release --buildtype=release --prefix=$(PREFIX)
-	@ninja -C build/release
+all: deps ## builds into build/release (the default)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX)
+	@ninja -C $(BUILD)
 
-deps:
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 18
+	@echo '  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD)'
+
+deps: ## installs the Debian packages that are missing
 	@tools/deps
 
-demo: all
+demo: all ## shows what there is in half a minute; KEEP=1 stays up
 	@tools/demo
 
-check: deps
+check: deps ## all tests, with two compilers and under the sanitizers
 	@tools/check
 
-install: all
-	@meson configure build/release --prefix=$(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C build/release
+bench: all ## measures, beside what the machine can do at most
+	@$(BUILD)/src/cli/koine bench
 
-clean:
+install: all ## libraries, headers, pkg-config files and programs, below DESTDIR/PREFIX
+	@meson introspect $(BUILD) --buildoptions | grep -qF '"name": "prefix", "value": "$(PREFIX)"' || \
+	    meson configure $(BUILD) --prefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
+
+clean: ## removes build/
 	@rm -rf build
