@@ -145,7 +145,7 @@ static int hex4(struct kn_json *json, uint32_t *codep)
 /* Behind "\u": a scalar value, from one or two escapes. */
 static int unicode_escape(struct kn_json *json, uint32_t *codep)
 {
-    uint32_t code, low;
+    uint32_t code = 0, low = 0;
     int rc = hex4(json, &code);
     if (rc)
         return rc;
