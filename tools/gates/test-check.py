@@ -48,7 +48,7 @@ status = 0
 for number, (test, says, last) in enumerate(CASES + [BUILD], 1):
     text, code = output(*(("true", test) if test == BUILD[0] else (test,)))
     good = says in text and text.rstrip().split("\n")[-1] == last and code == (" 0 failed" not in last)
-    print(f"{'ok' if good else 'not ok'} {number} - check: {says}")
+    print(f"{'ok' if good else 'not ok'} {number} - check: {says.replace('# ', '')}")
     if not good:
         print(*(f"# {line}" for line in text.splitlines()), sep="\n")
     status |= not good
