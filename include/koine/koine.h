@@ -56,7 +56,8 @@ struct koine_node_options {
 int koine_node_open(struct koine_node **nodep, const struct koine_node_options *options);
 
 /* Closes the node and everything opened on it; peers see a hang-up. NULL is allowed; answers NULL.
- * Inside a callback it is deferred to the end of the callback. */
+ * Subscriptions end and are still to be given back by koine_unsubscribe. Inside a callback it is
+ * deferred to the end of the callback. */
 struct koine_node *koine_node_close(struct koine_node *node);
 
 /* Serves until koine_node_stop or an error. KOINE_EBUSY inside a callback of this node. */
@@ -275,6 +276,8 @@ int koine_changed_text(struct koine_service *service, const char *member, const 
  * When this returns, what is published later is received: nothing is lost in between. */
 int koine_subscribe(struct koine_sub **subp, struct koine_ref *ref, uint32_t member,
                     int64_t timeout);
+/* Ends a subscription and frees it with its samples; nothing else does. It outlives its reference and
+ * its node, and then answers KOINE_ECLOSED. NULL is allowed; answers NULL. */
 struct koine_sub *koine_unsubscribe(struct koine_sub *sub);
 
 /* The next sample: KOINE_EAGAIN when there is none, KOINE_EDOWN after the last one of a service that

@@ -270,10 +270,24 @@ static void print_sample(const struct cli *cli, struct koine_sample *sample, boo
     fflush(stdout);
 }
 
+/* Ends by --count, or by an error. */
+static int follow(const struct cli *cli, struct koine_sub *sub, bool event)
+{
+    struct koine_sample *sample;
+    int rc = 0;
+    for (long seen = 0; !rc && (!cli->count || seen < cli->count); seen++) {
+        rc = koine_event_wait(&sample, sub, cli->timeout ? cli->timeout : KOINE_FOREVER);
+        if (rc)
+            break;
+        print_sample(cli, sample, event);
+        koine_sample_release(sample);
+    }
+    return rc;
+}
+
 int kn_cli_sub(struct cli *cli)
 {
     const struct koine_interface *interface;
-    struct koine_sample *sample;
     struct koine_sub *sub;
     uint32_t member;
     int code = find(cli, &member, &interface);
@@ -286,16 +300,13 @@ int kn_cli_sub(struct cli *cli)
                             "'%s' is another sort of member; events have sub, attributes watch",
                             cli->args[1]);
     int rc = koine_subscribe(&sub, cli->ref, member, 0);
-    for (long seen = 0; !rc && (!cli->count || seen < cli->count); seen++) {
-        rc = koine_event_wait(&sample, sub, cli->timeout ? cli->timeout : KOINE_FOREVER);
-        if (rc)
-            break;
-        print_sample(cli, sample, event);
-        koine_sample_release(sample);
+    if (!rc) {
+        rc = follow(cli, sub, event);
+        code = rc == KOINE_EDOWN ? kn_cli_error(cli, CLI_UNREACHABLE, "'%s' is gone", cli->args[0])
+               : rc              ? kn_cli_node_error(cli, rc)
+                                 : CLI_DONE;
+        koine_unsubscribe(sub);
+        return code;
     }
-    if (rc)
-        return rc == KOINE_EDOWN ? kn_cli_error(cli, CLI_UNREACHABLE, "'%s' is gone", cli->args[0])
-                                 : kn_cli_node_error(cli, rc);
-    koine_unsubscribe(sub);
-    return CLI_DONE;
+    return kn_cli_node_error(cli, rc);
 }

@@ -434,6 +434,24 @@ static void sixteen_samples_are_held_and_the_rest_waits(void **state)
     koine_unsubscribe(sub);
 }
 
+static void a_subscription_outlives_its_node_until_it_is_ended(void **state)
+{
+    struct pair *pair = *state;
+    struct koine_node *node = test_node();
+    struct koine_ref *ref;
+    struct koine_sub *sub;
+    struct koine_sample *sample;
+    assert_int_equal(koine_ref_open(&ref, node, "plant/thermostat", &demo_Thermostat, 0), 0);
+    assert_int_equal(koine_subscribe(&sub, ref, demo_Thermostat_reading_index, 0), 0);
+    test_tell(&pair->server, 'r');
+    assert_int_equal(koine_event_take(&sample, sub), 0);
+    assert_null(koine_node_close(node));
+    assert_int_equal(koine_event_take(&sample, sub), KOINE_ECLOSED);
+    assert_int_equal(koine_event_wait(&sample, sub, KOINE_MILLISECOND), KOINE_ECLOSED);
+    assert_null(koine_unsubscribe(sub));
+    assert_null(koine_unsubscribe(NULL));
+}
+
 static void what_was_published_before_a_kill_is_still_read(void **state)
 {
     struct pair *pair = *state;
@@ -541,6 +559,7 @@ int main(void)
         TEST(threads_have_a_node_each),
         TEST(events_reach_their_subscribers_in_order),
         TEST(sixteen_samples_are_held_and_the_rest_waits),
+        TEST(a_subscription_outlives_its_node_until_it_is_ended),
         TEST(what_was_published_before_a_kill_is_still_read),
         TEST(watching_an_attribute_begins_with_its_value),
         TEST(a_slow_subscriber_is_dropped_and_hurts_nobody),
