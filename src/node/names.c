@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -151,12 +150,12 @@ static int is_alive(int dir, const char *leaf)
     return !rc || (error != ECONNREFUSED && error != ENOENT);
 }
 
-static int bind_hidden(int dir, char *hidden, size_t room, unsigned mode)
+/* The hidden name is the leaf's own, and the lock is held: what a killed taker left is removed here, so
+ * there is never more than one of it. */
+static int bind_hidden(int dir, char *hidden, size_t room, const char *leaf, unsigned mode)
 {
-    uint64_t random;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
-        random = (uint64_t)kn_now();
-    snprintf(hidden, room, ".%d.%llx", (int)getpid(), (unsigned long long)random);
+    snprintf(hidden, room, ".%s.new", leaf);
+    (void)unlinkat(dir, hidden, 0);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un to = address(dir, hidden);
     if (fd < 0)
@@ -177,13 +176,13 @@ static int put_in_place(struct kn_claim *claim, int *listenerp, const char *name
                         struct koine_why *why)
 {
     struct stat status;
-    char hidden[48];
+    char hidden[KN_ELEMENT_MAX + 8];
     bool there = !fstatat(claim->dir, claim->leaf, &status, AT_SYMLINK_NOFOLLOW);
     if (there && S_ISDIR(status.st_mode))
         return kn_refuse(why, KOINE_EINVAL, NULL, "'%s' is taken by services below it", name);
     if (there && is_alive(claim->dir, claim->leaf))
         return kn_refuse(why, KOINE_EEXIST, NULL, "'%s' is served by a living process", name);
-    int fd = bind_hidden(claim->dir, hidden, sizeof hidden, mode);
+    int fd = bind_hidden(claim->dir, hidden, sizeof hidden, claim->leaf, mode);
     if (fd < 0)
         return refuse_errno(why, "serving", name);
     if (fstatat(claim->dir, hidden, &status, AT_SYMLINK_NOFOLLOW) ||

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -337,6 +340,29 @@ static void the_list_of_names_shows_the_living(void **state)
     koine_names_free(names);
 }
 
+/* A process that is killed between binding and renaming leaves a hidden socket. */
+static void what_a_killed_taker_left_is_removed_by_the_next(void **state)
+{
+    struct pair *pair = *state;
+    struct koine_service *service;
+    struct stat status;
+    struct sockaddr_un left = {.sun_family = AF_UNIX};
+    static const struct demo_Thermostat_handlers none = {0};
+    char parent[sizeof test_dir + 16];
+    snprintf(parent, sizeof parent, "%s/plant", test_dir);
+    int dir = open(parent, O_PATH | O_CLOEXEC);
+    snprintf(left.sun_path, sizeof left.sun_path, "/proc/self/fd/%d/.other.new", dir);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&left, sizeof left), 0);
+    close(fd);
+    assert_int_equal(koine_service_open(&service, pair->node, "plant/other", &demo_Thermostat,
+                                        &none, NULL, NULL),
+                     0);
+    assert_int_equal(fstatat(dir, ".other.new", &status, AT_SYMLINK_NOFOLLOW), -1);
+    close(dir);
+    koine_service_close(service);
+}
+
 static void handles_of_the_parent_are_refused_in_a_child(void **state)
 {
     struct pair *pair = *state;
@@ -555,6 +581,7 @@ int main(void)
         TEST(killed_clients_leave_nothing_in_the_service),
         TEST(a_name_is_served_once),
         TEST(the_list_of_names_shows_the_living),
+        TEST(what_a_killed_taker_left_is_removed_by_the_next),
         TEST(handles_of_the_parent_are_refused_in_a_child),
         TEST(threads_have_a_node_each),
         TEST(events_reach_their_subscribers_in_order),
