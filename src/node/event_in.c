@@ -284,7 +284,8 @@ static bool is_revoked(const struct koine_sub *sub)
     return page && atomic_load_explicit(&page->revoked, memory_order_relaxed);
 }
 
-/* The link is gone, and with it the own segment in which the subscriptions kept their words. */
+/* The link is gone, and with it the own segment in which the subscriptions kept their words. A peer that
+ * did not hang up lives, and goes on writing. */
 void kn_subs_unlink(struct kn_link *link)
 {
     KN_LIST_EACH(at, &link->ref->subs)
@@ -292,7 +293,7 @@ void kn_subs_unlink(struct kn_link *link)
         struct koine_sub *sub = KN_LIST_ENTRY(at, struct koine_sub, in_ref);
         if (sub->link != link)
             continue;
-        sub->cut = is_revoked(sub);
+        sub->cut = !link->hung_up || is_revoked(sub);
         sub->link = NULL;
     }
 }
@@ -334,16 +335,15 @@ static bool has_sample(void *arg)
     return sub->first || kn_ring_has_more(&sub->ring) || !is_up(sub);
 }
 
-/* Keeps a large sample's chunk: the hold is stored before the cursor moves. */
+/* Keeps a large sample's chunk: the hold is stored before the cursor moves. What a dead service left
+ * needs none: nobody writes it again. */
 static int open_chunk(struct koine_sub *sub, struct koine_sample *sample, uint32_t ref,
                       uint32_t length)
 {
     const void *chunk = kn_pool_find(sub->pool, sub->chunk_size, sub->chunk_count, ref, length);
     if (!chunk)
         return KOINE_EPROTOCOL;
-    if (length > KN_SPINE_MAX) {
-        if (!is_up(sub))
-            return KOINE_EDOWN;
+    if (length > KN_SPINE_MAX && is_up(sub)) {
         sample->hold = kn_pool_hold(words_of(sub)->holds, ref);
         if (sample->hold < 0)
             return KOINE_EHOLDS;
@@ -500,9 +500,15 @@ int koine_sample_text(const char **jsonp, struct koine_sample *sample)
     return rc;
 }
 
+/* The publisher may have written over what this reader holds: it dropped the reader, or the reader left. */
+static bool is_taken_back(const struct koine_sub *sub)
+{
+    return sub->ended || sub->cut || (sub->link && is_revoked(sub));
+}
+
 int koine_sample_release(struct koine_sample *sample)
 {
-    bool held = sample->hold >= 0, up = is_up(sample->sub);
+    bool held = sample->hold >= 0, taken_back = is_taken_back(sample->sub);
     give_back(sample);
-    return held && !up ? KOINE_EREVOKED : 0;
+    return held && taken_back ? KOINE_EREVOKED : 0;
 }

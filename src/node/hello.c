@@ -324,6 +324,7 @@ static void hang_up(struct kn_link *link)
     if (link->state == KN_LINKED)
         while (kn_link_poll(link))
             ;
+    link->hung_up = true;
     kn_link_drop(link);
 }
 

@@ -55,7 +55,8 @@ struct kn_link {
     struct kn_user *user;          /* the serving end: who connected */
     int fd, pidfd, offered;        /* offered: the caller's memfd until it is verified */
     enum kn_link_state state;
-    int users; /* frames that stand on this link */
+    bool hung_up; /* the peer did, or died; else it was this end that dropped the link */
+    int users;    /* frames that stand on this link */
     int64_t greeted_by;
     struct koine_caller peer;
     struct kn_segment out, in;

@@ -58,10 +58,10 @@ void kn_link_drop(struct kn_link *link)
     kn_user_leave(link);
     link->state = KN_DEAD;
     link->users++;
+    kn_event_leave_all(link); /* says that samples are revoked, before the hang-up can be seen */
     close_fd(link, &link->fd);
     close_fd(link, &link->pidfd);
     close_fd(link, &link->offered);
-    kn_event_leave_all(link);
     KN_LIST_EACH(at, &link->requests)
     kn_request_orphan(KN_LIST_ENTRY(at, struct koine_request, in_link));
     KN_LIST_EACH(at, &link->late)
