@@ -73,7 +73,7 @@ static struct kn_topic *new_topic(struct koine_service *service, uint32_t featur
     size_t ring = (size_t)slots * KN_SLOT_SIZE;
     size_t total = round_up(ring + (size_t)size * count, 4096);
     if (kn_segment_create(&topic->segment, &topic->fd, total) ||
-        kn_pool_init(&topic->pool, topic->segment.base + ring, size, count)) {
+        kn_pool_init(&topic->pool, 0, topic->segment.base + ring, size, count)) {
         free_topic(topic);
         return NULL;
     }

@@ -102,7 +102,8 @@ int kn_link_attach(struct kn_link *link)
     kn_wake_init(&link->wake, own, peer);
     int rc = kn_ring_join(&link->ring_out, link, &peer->cursor);
     if (!rc)
-        rc = kn_pool_init(&link->pool, link->out.base + KN_POOL_AT, KN_CHUNK_SIZE, KN_LINK_CHUNKS);
+        rc = kn_pool_init(&link->pool, 0, link->out.base + KN_POOL_AT, KN_CHUNK_SIZE,
+                          KN_LINK_CHUNKS);
     return rc;
 }
 

@@ -16,6 +16,9 @@
  *
  * Event segment, one per event of a service: ring, then pool; their sizes are told on the socket.
  *
+ * Larger bodies and samples lie in further pools, each a segment of its own that is nothing but chunks
+ * and is made when it is needed first (kn_pool_shapes).
+ *
  * Slot:
  *
  *      0        8           12        16
@@ -24,8 +27,8 @@
  *      +--------+-----------+---------+----------------+
  *
  * `stamp` is position + 1 once the slot is whole and never holds payload. `length` counts the octets of
- * the message; `ref` is 0 when they follow in the slot, else 1 + the number of the chunk that holds the
- * body. Words of different writers are 128 octets apart, because processors fetch lines in pairs.
+ * the message; `ref` is 0 when they follow in the slot, else it names the chunk that holds the body:
+ * pool << 16 | 1 + chunk. Words of different writers are 128 octets apart, because processors fetch lines in pairs.
  */
 #ifndef KN_PLANE_LAYOUT_H
 #define KN_PLANE_LAYOUT_H
@@ -42,6 +45,10 @@ enum {
     KN_LINK_SLOTS = 128,
     KN_LINK_CHUNKS = 4,
     KN_CHUNK_SIZE = 65536,
+    KN_CHUNK_MAX = 16 << 20, /* the largest chunk of any further pool */
+    KN_POOLS = 4,            /* the first, and the further ones */
+    KN_POOL_SHIFT = 16,
+    KN_POOL_CHUNKS_MAX = 65535,
     KN_RING_AT = 4096,
     KN_POOL_AT = KN_RING_AT + KN_LINK_SLOTS * KN_SLOT_SIZE,
     KN_LINK_SEGMENT = KN_POOL_AT + KN_LINK_CHUNKS * KN_CHUNK_SIZE

@@ -6,6 +6,8 @@
  * reader's cursor has passed that position and no reader holds it. A reader that wants to keep a chunk
  * stores its hold first and its cursor after it; the writer reads cursors first and holds after them.
  * In that order no fence is needed. The free list is private to the writer.
+ *
+ * A ring may have several pools: the ref of a chunk names its pool, so one set of holds serves all.
  */
 #ifndef KN_PLANE_POOL_H
 #define KN_PLANE_POOL_H
@@ -13,7 +15,8 @@
 #include "plane/ring.h"
 
 struct kn_pool {
-    uint8_t *base;
+    uint8_t *base; /* NULL: there is no such pool */
+    uint32_t id;   /* less than KN_POOLS */
     uint32_t size; /* octets of a chunk, a multiple of 8 */
     uint32_t count;
     uint32_t next; /* where the next search begins */
@@ -27,8 +30,15 @@ struct kn_pool_holds {
     const void *owner;
 };
 
+struct kn_pool_shape {
+    uint32_t size, count;
+};
+
+/* The further pools of links and topics; entry 0 is empty, as the first pool is the owner's affair. */
+extern const struct kn_pool_shape kn_pool_shapes[KN_POOLS];
+
 /* KOINE_ENOMEM. */
-int kn_pool_init(struct kn_pool *pool, void *base, uint32_t size, uint32_t count);
+int kn_pool_init(struct kn_pool *pool, uint32_t id, void *base, uint32_t size, uint32_t count);
 void kn_pool_deinit(struct kn_pool *pool);
 
 /* Takes a chunk: its ref and memory. `ring` is the one that its positions belong to,
@@ -41,11 +51,22 @@ void kn_pool_publish(struct kn_pool *pool, uint32_t ref, uint64_t pos);
 /* Not needed after all. */
 void kn_pool_give(struct kn_pool *pool, uint32_t ref);
 
-/* The reader's side: where a chunk lies, or NULL when `ref` or `length` is a lie. */
+/* How many chunks cannot be taken because this reader, which has passed what lies below `seen`, has not
+ * read them yet or holds them. */
+uint32_t kn_pool_blocked(const struct kn_pool *pool, uint64_t seen,
+                         const struct kn_pool_holds *holds);
+
+static inline uint32_t kn_ref_pool(uint32_t ref)
+{
+    return ref >> KN_POOL_SHIFT;
+}
+
+/* The reader's side: where a chunk of the pool lies, or NULL when `ref` or `length` is a lie. */
 static inline const void *kn_pool_find(const uint8_t *base, uint32_t size, uint32_t count,
                                        uint32_t ref, uint32_t length)
 {
-    return ref && ref <= count && length <= size ? base + (size_t)(ref - 1) * size : NULL;
+    uint32_t number = ref & KN_POOL_CHUNKS_MAX;
+    return number && number <= count && length <= size ? base + (size_t)(number - 1) * size : NULL;
 }
 
 /* Marks `ref` as held, before the cursor passes it; the index of the hold, or KOINE_EHOLDS. */

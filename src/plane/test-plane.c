@@ -356,7 +356,7 @@ static void a_held_chunk_is_not_used_again(void **state)
     uint32_t ref;
     open_pair(&pair, 8);
     struct kn_pool_holds holds = {pair.page[1]->holds, &pair};
-    assert_int_equal(kn_pool_init(&pool, memory, 64, 4), 0);
+    assert_int_equal(kn_pool_init(&pool, 0, memory, 64, 4), 0);
     assert_int_equal(kn_ring_join(&pair.out, &pair, &pair.page[1]->cursor), 0);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(kn_pool_take(&ref, &chunk, &pool, &pair.out, &holds, 1), 0);
@@ -382,6 +382,55 @@ static void a_held_chunk_is_not_used_again(void **state)
     kn_pool_give(&pool, ref);
     assert_int_equal(kn_pool_take(&ref, &chunk, &pool, &pair.out, &holds, 1), 0);
     kn_pool_deinit(&pool);
+    close_pair(&pair);
+}
+
+static uint32_t send_chunk(struct pair *pair, struct kn_pool *pool, struct kn_pool_holds *holds)
+{
+    uint32_t ref;
+    void *chunk;
+    assert_int_equal(kn_pool_take(&ref, &chunk, pool, &pair->out, holds, 1), 0);
+    kn_pool_publish(pool, ref, pair->out.pos);
+    kn_ring_publish(&pair->out, 64, ref);
+    return ref;
+}
+
+/* Chunks of the same number in two pools are not taken for each other. */
+static void one_set_of_holds_serves_several_pools(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct kn_pool small, large;
+    static uint64_t memory[2][2 * 8];
+    void *owner;
+    open_pair(&pair, 8);
+    struct kn_pool_holds holds = {pair.page[1]->holds, &pair};
+    assert_int_equal(kn_pool_init(&small, 0, memory[0], 64, 2), 0);
+    assert_int_equal(kn_pool_init(&large, 3, memory[1], 128, 1), 0);
+    assert_int_equal(kn_ring_join(&pair.out, &pair, &pair.page[1]->cursor), 0);
+    assert_int_equal(send_chunk(&pair, &small, &holds), 1);
+    uint32_t ref = send_chunk(&pair, &large, &holds);
+    assert_int_equal(kn_ref_pool(ref), 3);
+    assert_ptr_equal(kn_pool_find((uint8_t *)memory[1], 128, 1, ref, 128), memory[1]);
+    assert_int_equal(kn_pool_blocked(&small, 0, &holds), 1);
+    assert_int_equal(kn_pool_blocked(&large, 1, &holds), 1);
+    assert_int_equal(kn_pool_blocked(&large, 2, &holds), 0);
+    int hold = kn_pool_hold(pair.page[1]->holds, ref);
+    assert_int_equal(kn_pool_blocked(&large, 1, &holds), 1);
+    assert_int_equal(kn_pool_blocked(&large, 2, &holds), 1);
+    assert_int_equal(kn_pool_blocked(&small, 2, &holds), 0);
+    kn_ring_next(&pair.in);
+    kn_ring_next(&pair.in);
+    kn_ring_tell(&pair.in);
+    assert_int_equal(kn_ring_refresh(&pair.out, &owner), 0);
+    assert_int_equal(send_chunk(&pair, &small, &holds), 2);
+    assert_int_equal(send_chunk(&pair, &small, &holds), 1);
+    void *chunk;
+    assert_int_equal(kn_pool_take(&ref, &chunk, &large, &pair.out, &holds, 1), KOINE_EFULL);
+    kn_pool_release(pair.page[1]->holds, hold);
+    assert_int_equal(kn_pool_take(&ref, &chunk, &large, &pair.out, &holds, 1), 0);
+    kn_pool_deinit(&small);
+    kn_pool_deinit(&large);
     close_pair(&pair);
 }
 
@@ -422,6 +471,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_always_sleeps_is_rung_a_bounded_number_of_times),
         cmocka_unit_test(one_parking_is_rung_once),
         cmocka_unit_test(a_held_chunk_is_not_used_again),
+        cmocka_unit_test(one_set_of_holds_serves_several_pools),
         cmocka_unit_test(sixteen_holds_and_no_more),
         cmocka_unit_test(references_that_lie_lead_nowhere),
     };
