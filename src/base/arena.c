@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { ALIGN = 16, BLOCK = 4096 - 64, BLOCK_MAX = 1 << 20, LIMIT = 64 << 20 };
+enum { ALIGN = 16, BLOCK = 4096 - 64, BLOCK_MAX = 1 << 20, KEEP_MAX = 256 << 10, LIMIT = 64 << 20 };
 
 struct kn_arena_block {
     struct kn_arena_block *next;
@@ -35,6 +35,8 @@ void kn_arena_deinit(struct kn_arena *arena)
 
 void kn_arena_reset(struct kn_arena *arena)
 {
+    if (arena->first && arena->first->size > KEEP_MAX)
+        kn_arena_deinit(arena);
     arena->used = 0;
     if (!arena->first)
         return;

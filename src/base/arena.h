@@ -22,7 +22,7 @@ struct kn_arena {
 void kn_arena_init(struct kn_arena *arena, size_t limit);
 void kn_arena_deinit(struct kn_arena *arena);
 
-/* Everything handed out is gone; the first block stays for the next round. */
+/* Everything handed out is gone; the first block stays for the next round, unless it is large. */
 void kn_arena_reset(struct kn_arena *arena);
 
 /* `size` octets aligned to 16, not cleared; NULL without memory or beyond the limit. Size 0 gives a

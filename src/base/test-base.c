@@ -34,6 +34,22 @@ static void arena_gives_aligned_memory_up_to_its_limit(void **state)
     kn_arena_deinit(&arena);
 }
 
+static void arena_keeps_a_small_block_for_the_next_round_and_no_large_one(void **state)
+{
+    (void)state;
+    struct kn_arena arena;
+    kn_arena_init(&arena, 0);
+    void *small = kn_arena_alloc(&arena, 100);
+    kn_arena_reset(&arena);
+    assert_ptr_equal(kn_arena_alloc(&arena, 100), small);
+    kn_arena_deinit(&arena);
+    assert_non_null(kn_arena_alloc(&arena, 16 << 20));
+    kn_arena_reset(&arena);
+    assert_null(arena.first);
+    assert_non_null(kn_arena_alloc(&arena, 64 << 20));
+    kn_arena_deinit(&arena);
+}
+
 static void arena_does_not_give_endless_empty_things(void **state)
 {
     (void)state;
@@ -259,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_gives_aligned_memory_up_to_its_limit),
+        cmocka_unit_test(arena_keeps_a_small_block_for_the_next_round_and_no_large_one),
         cmocka_unit_test(arena_does_not_give_endless_empty_things),
         cmocka_unit_test(arena_text_ends_with_nul),
         cmocka_unit_test(buffer_failure_is_sticky),
