@@ -49,6 +49,7 @@ struct koine_node_options {
     uint32_t max_links;   /* per user, serving side; 0: 1024. Users other than this one and root
                              get at most a sixteenth of RLIMIT_NOFILE */
     uint32_t max_pending; /* requests kept by handlers, per link; 0: 256 */
+    uint64_t max_octets;  /* shared memory made for answers and samples over 64 KiB; 0: 1 GiB */
 };
 
 /* Opens a node. `options` may be NULL. Does not block. The name directory is made at the first service

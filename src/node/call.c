@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+enum { ANSWER_MAX = 4 * KN_BODY_MAX };
+
 void kn_pending_finish(struct koine_pending *pending, int error, const void *out,
                        const struct koine_fault *fault)
 {
@@ -47,7 +49,7 @@ static void unwrap_exception(struct koine_fault *fault, struct kn_arena *arena,
     void *flight = kn_arena_alloc(arena, padded);
     if (!flight)
         return;
-    memcpy(flight, octets->ptr, octets->length);
+    kn_copy_in(flight, octets->ptr, octets->length);
     for (uint32_t i = 0; i < feature->raises.length; i++) {
         const struct koine_type *type = interface->types.ptr + feature->raises.ptr[i];
         if (!kn_str_equal(kn_str(fault->name), (struct kn_str){type->name.ptr, type->name.length}))
@@ -60,12 +62,12 @@ static void unwrap_exception(struct koine_fault *fault, struct kn_arena *arena,
     }
 }
 
-static void finish_fault(struct koine_pending *pending, struct kn_arena *arena, const void *body,
-                         size_t length)
+static void finish_fault(struct koine_pending *pending, struct kn_arena *arena,
+                         const struct kn_body *body)
 {
     const void *value;
     struct koine_why why;
-    int rc = kn_value_admit(&value, arena, kn_fault_type(), body, length, &why);
+    int rc = kn_value_admit(&value, arena, kn_fault_type(), body->octets, body->length, &why);
     if (rc) {
         kn_pending_finish(pending, rc, NULL, NULL);
         return;
@@ -81,30 +83,63 @@ static void finish_fault(struct koine_pending *pending, struct kn_arena *arena, 
     kn_pending_finish(pending, KOINE_EFAULT, NULL, &fault);
 }
 
-static void finish_reply(struct koine_pending *pending, struct kn_arena *arena, const void *body,
-                         size_t length)
+/* Copied whole, leaves included. */
+static int admit_whole(const void **outp, struct kn_arena *arena, const struct koine_type *type,
+                       const struct kn_body *body, struct koine_why *why)
 {
-    const void *out = NULL;
-    struct koine_node *node = pending->ref->node;
-    const struct koine_type *type = pending->out;
-    int rc = type && type->size ? kn_value_admit(&out, arena, type, body, length, &node->why) : 0;
-    kn_pending_finish(pending, rc, out, NULL);
+    void *copy = kn_arena_alloc(arena, (body->length + 7) & ~(size_t)7);
+    if (!copy)
+        return KOINE_ENOMEM;
+    kn_copy_in(copy, body->octets, body->length);
+    *outp = copy;
+    return kn_value_admit_private(type, copy, body->length, why);
 }
 
-void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
-                       size_t length)
+static void finish_reply(struct koine_pending *pending, struct kn_arena *arena,
+                         const struct kn_body *body)
+{
+    const void *out = NULL;
+    struct koine_why *why = &pending->ref->node->why;
+    const struct koine_type *type = pending->out && pending->out->size ? pending->out : NULL;
+    int rc = 0;
+    if (type && pending->whole)
+        rc = admit_whole(&out, arena, type, body, why);
+    else if (type)
+        rc = kn_value_admit(&out, arena, type, body->octets, body->length, why);
+    kn_pending_finish(pending, rc, rc ? NULL : out, NULL);
+}
+
+/* The leaves of an answer that is waited for stay where they are until koine_ref_done. */
+static int keep(struct koine_pending *pending, struct kn_body *body)
+{
+    struct koine_ref *ref = pending->ref;
+    if (!body->loan.link || pending->arena != &ref->answer)
+        return 0;
+    struct kn_kept *kept = kn_arena_alloc(&ref->answer, sizeof *kept);
+    if (!kept)
+        return KOINE_ENOMEM;
+    *kept = (struct kn_kept){ref->kept, body->loan};
+    ref->kept = kept;
+    body->loan.link = NULL;
+    return 0;
+}
+
+void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, struct kn_body *body)
 {
     struct koine_pending *pending = find(link, head->serial);
     struct kn_arena own, *arena;
     if (!pending)
         return;
-    kn_arena_init(&own, 8 * KN_BODY_MAX);
+    kn_arena_init(&own, ANSWER_MAX);
     arena = pending->arena ? pending->arena : &own;
+    int rc = body->error ? body->error : keep(pending, body);
     link->node->depth++;
-    if (head->kind == KN_FAULT)
-        finish_fault(pending, arena, body, length);
+    if (rc)
+        kn_pending_finish(pending, rc, NULL, NULL);
+    else if (head->kind == KN_FAULT)
+        finish_fault(pending, arena, body);
     else
-        finish_reply(pending, arena, body, length);
+        finish_reply(pending, arena, body);
     link->node->depth--;
     kn_arena_deinit(&own);
 }
@@ -178,7 +213,8 @@ static int send_by(struct sending *sending, int64_t deadline)
 {
     if (try_send(sending))
         return sending->rc;
-    int rc = kn_node_until(sending->link->node, try_send, sending, sending->link, deadline, true);
+    struct kn_link *hot = kn_link_asks(sending->link) ? NULL : sending->link;
+    int rc = kn_node_until(sending->link->node, try_send, sending, hot, deadline, true);
     return rc ? rc : sending->rc;
 }
 

@@ -13,6 +13,12 @@
  *      LISTENING reader                     ->
  *      UNSUBSCRIBE reader                   ->
  *
+ *      MORE pool                            ->                     memory for larger arguments
+ *                                           <-    ROOM pool, segment size, one descriptor; or an error
+ *      FILLED pool; or an error             ->
+ *                                           <-    POOL 0 | 1 + reader, pool, chunk size and count,
+ *                                                 segment size, one descriptor: answers, or samples
+ *
  * Descriptors go from the service to the caller only. The kernel adds the sender's credentials.
  */
 #ifndef KN_NODE_CONTROL_H
@@ -20,7 +26,7 @@
 
 #include <stdint.h>
 
-#define KN_MAGIC UINT64_C(0x0065006e0069006f) /* changes with every incompatible layout */
+#define KN_MAGIC UINT64_C(0x0065006e00690070) /* changes with every incompatible layout */
 #define KN_MAJOR 0u
 #define KN_MINOR 1u
 
@@ -31,7 +37,11 @@ enum kn_control_type {
     KN_SUBSCRIBE,
     KN_SUBSCRIBED,
     KN_LISTENING,
-    KN_UNSUBSCRIBE
+    KN_UNSUBSCRIBE,
+    KN_MORE,
+    KN_ROOM,
+    KN_FILLED,
+    KN_POOL
 };
 
 struct kn_control {

@@ -73,31 +73,28 @@ static int map_topic(struct koine_sub *sub, const struct kn_control *control, in
 }
 
 /* The calling end's side of the answer. */
-static bool on_subscribed(struct kn_link *link, const struct kn_control *control, int fd)
+static bool on_subscribed(struct kn_link *link, const struct kn_control *control, int *fdp)
 {
     struct koine_sub *sub = link->joining;
     struct kn_control listening = {.type = KN_LISTENING};
-    if (!sub || control->value[0] != sub->entry || (!control->error && fd < 0)) {
-        if (fd >= 0)
-            close(fd);
+    if (!sub || control->value[0] != sub->entry || (!control->error && *fdp < 0))
         return false;
-    }
     link->joining = NULL;
     sub->answered = true;
-    sub->error = control->error ? control->error : map_topic(sub, control, fd);
+    sub->error = control->error;
+    if (!sub->error) {
+        sub->error = map_topic(sub, control, *fdp);
+        *fdp = -1;
+    }
     listening.value[0] = sub->entry;
     return sub->error || !kn_control_send(link, &listening, NULL, 0);
 }
 
-bool kn_event_control(struct kn_link *link, const struct kn_control *control, int fd)
+bool kn_event_control(struct kn_link *link, const struct kn_control *control, int *fdp)
 {
     if (link->service)
         return kn_event_serving(link, control);
-    if (control->type == KN_SUBSCRIBED)
-        return on_subscribed(link, control, fd);
-    if (fd >= 0)
-        close(fd);
-    return false;
+    return control->type == KN_SUBSCRIBED && on_subscribed(link, control, fdp);
 }
 
 static bool is_answered(void *arg)

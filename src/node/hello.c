@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FDS = 2 };
+enum { FDS = 2, DRAIN_MAX = 1024 };
 
 struct parcel {
     struct kn_control control;
@@ -65,10 +65,10 @@ static void open_parcel(struct parcel *parcel, struct msghdr *message)
     }
 }
 
-/* Room for descriptors only at the calling end, and only while one is due. */
+/* Room for descriptors only at the calling end. */
 static void receive(struct kn_link *link, struct parcel *parcel)
 {
-    bool due = link->ref && (link->state == KN_GREETING || link->joining);
+    bool due = link->ref != NULL;
     union {
         char octets[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS * sizeof(int))];
         struct cmsghdr align;
@@ -80,6 +80,7 @@ static void receive(struct kn_link *link, struct parcel *parcel)
                              .msg_controllen =
                                  due ? sizeof ancillary.octets : CMSG_SPACE(sizeof(struct ucred))};
     *parcel = (struct parcel){.count = 0};
+    errno = 0;
     parcel->length = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (parcel->length < 0)
         return;
@@ -302,15 +303,22 @@ int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadl
 
 /* ---------------------------------------------------------------- both */
 
+static bool handle_linked(struct kn_link *link, struct parcel *parcel)
+{
+    const struct kn_control *control = &parcel->control;
+    bool event = control->type < KN_MORE || (control->type == KN_POOL && control->value[0]);
+    int none = -1, *fdp = parcel->count ? &parcel->fds[0] : &none;
+    if (parcel->count > 1)
+        return false;
+    return event ? kn_event_control(link, control, fdp) : kn_more_control(link, control, fdp);
+}
+
 static bool handle(struct kn_link *link, struct parcel *parcel)
 {
     uint32_t type = parcel->control.type;
     bool serving = link->service != NULL;
-    if (link->state == KN_LINKED) {
-        int fd = parcel->count ? parcel->fds[0] : -1;
-        parcel->count = 0;
-        return kn_event_control(link, &parcel->control, fd);
-    }
+    if (link->state == KN_LINKED)
+        return handle_linked(link, parcel);
     if (serving && type == KN_HELLO)
         return on_hello(link, parcel);
     if (serving && type == KN_READY)
@@ -318,12 +326,42 @@ static bool handle(struct kn_link *link, struct parcel *parcel)
     return !serving && type == KN_WELCOME && on_welcome(link, parcel);
 }
 
-/* What was sent before the end still counts: the ring is read to its end first. */
+/* One message; false when there is none now, or no more ever (*endp). */
+static bool take_parcel(struct kn_link *link, bool *endp)
+{
+    struct parcel parcel;
+    receive(link, &parcel);
+    *endp = parcel.length <= 0 && errno != EAGAIN && errno != EINTR;
+    if (parcel.length <= 0)
+        return false;
+    bool wake = parcel.length == 1 && link->state == KN_LINKED;
+    if (!wake &&
+        (parcel.cut || parcel.length != (ssize_t)sizeof parcel.control || !handle(link, &parcel)))
+        kn_link_break(link);
+    drop_fds(&parcel);
+    return true;
+}
+
+/* A peer that died is reported before what it sent last, once. */
+void kn_link_drain(struct kn_link *link)
+{
+    bool end, again = true;
+    for (int i = 0; i < DRAIN_MAX && link->state == KN_LINKED; i++) {
+        if (take_parcel(link, &end))
+            continue;
+        if (!end || errno != ECONNRESET || !again)
+            return;
+        again = false;
+    }
+}
+
+/* What was sent before the end still counts: socket and ring are read to their ends first. */
 static void hang_up(struct kn_link *link)
 {
     if (link->state == KN_LINKED)
-        while (kn_link_poll(link))
-            ;
+        kn_link_drain(link);
+    while (link->state == KN_LINKED && kn_link_poll(link))
+        ;
     link->hung_up = true;
     kn_link_drop(link);
 }
@@ -331,21 +369,14 @@ static void hang_up(struct kn_link *link)
 void kn_link_socket(struct kn_watch *watch, uint32_t events)
 {
     struct kn_link *link = KN_LIST_ENTRY(watch, struct kn_link, watch);
-    struct parcel parcel;
+    bool end = false;
     (void)events;
     link->users++;
-    for (int i = 0; i < 16 && link->state != KN_DEAD; i++) {
-        receive(link, &parcel);
-        if (parcel.length < 0 && (errno == EAGAIN || errno == EINTR))
+    for (int i = 0; i < 16 && link->state != KN_DEAD; i++)
+        if (!take_parcel(link, &end))
             break;
-        bool wake = parcel.length == 1 && link->state == KN_LINKED;
-        if (parcel.length <= 0)
-            hang_up(link);
-        else if (!wake && (parcel.cut || parcel.length != (ssize_t)sizeof parcel.control ||
-                           !handle(link, &parcel)))
-            kn_link_drop(link);
-        drop_fds(&parcel);
-    }
+    if (end)
+        hang_up(link);
     link->users--;
 }
 

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "node/head.h"
 #include "node/names.h"
+#include "node/room.h"
 #include "plane/pool.h"
 #include "plane/ring.h"
 #include "plane/segment.h"
@@ -27,8 +28,9 @@
 
 #include <koine/koine.h>
 
-enum { KN_DEPTH_MAX = 16, KN_BODY_MAX = KN_CHUNK_SIZE, KN_GREETINGS_MAX = 64 };
-#define KN_HELLO_NS (5 * KOINE_SECOND)
+enum { KN_DEPTH_MAX = 16, KN_GREETINGS_MAX = 64 };
+#define KN_NODE_OCTETS (UINT64_C(1) << 30) /* further memory for answers and samples */
+#define KN_HELLO_NS    (5 * KOINE_SECOND)
 
 /* What an epoll event leads to: the first member of everything that is polled. */
 struct kn_watch {
@@ -56,13 +58,14 @@ struct kn_link {
     int fd, pidfd, offered;        /* offered: the caller's memfd until it is verified */
     enum kn_link_state state;
     bool hung_up; /* the peer did, or died; else it was this end that dropped the link */
-    int users;    /* frames that stand on this link */
+    int users;    /* frames that stand on this link, and values that lie in its memory */
     int64_t greeted_by;
     struct koine_caller peer;
     struct kn_segment out, in;
     struct kn_ring_out ring_out;
     struct kn_ring_in ring_in;
-    struct kn_pool pool;
+    struct kn_room rooms[KN_POOLS];
+    struct kn_view views[KN_POOLS];
     struct kn_wake wake;
     struct kn_list pending;  /* struct koine_pending: calls of ours that wait for an answer */
     struct kn_list requests; /* struct koine_request: calls of theirs that wait for our answer */
@@ -84,6 +87,20 @@ struct kn_opening {
     int64_t deadline;
 };
 
+/* A chunk of the peer that is kept: held, and its memory mapped, until it is given back. */
+struct kn_loan {
+    struct kn_link *link; /* NULL: none */
+    int hold;
+};
+
+/* A message's body as it arrived: private if it is small, else in the chunk that `loan` keeps. */
+struct kn_body {
+    const void *octets;
+    size_t length;
+    int error; /* it is there and cannot be had: KOINE_ENOMEM, KOINE_EHOLDS */
+    struct kn_loan loan;
+};
+
 struct koine_node {
     struct kn_list links, services, refs, watches, users;
     struct kn_watch stop, alarm;
@@ -100,6 +117,7 @@ struct koine_node {
     volatile uint64_t *guard; /* 0 in a forked child */
     struct kn_list spare;     /* struct koine_request, to be used again */
     uint64_t links_dropped;
+    uint64_t octets, max_octets; /* of further memory that was made for answers and samples */
 };
 
 struct koine_service {
@@ -130,6 +148,7 @@ struct koine_request {
     struct koine_service *service;
     struct kn_arena arena;
     struct kn_buffer text;
+    struct kn_loan loan; /* where the leaves of large arguments lie */
     uint64_t serial;
     uint32_t member;
     enum koine_request_sort sort;
@@ -151,6 +170,13 @@ struct koine_pending {
     void *arg;
     struct koine_ref *ref;
     bool owned; /* to be freed after `done` */
+    bool whole; /* the answer is copied, and stays when its message is gone */
+};
+
+/* The last answer's leaves lie there until it is given back. In the arena of that answer. */
+struct kn_kept {
+    struct kn_kept *next;
+    struct kn_loan loan;
 };
 
 struct koine_ref {
@@ -161,6 +187,7 @@ struct koine_ref {
     const struct koine_interface *interface;
     uint64_t hash; /* of the service's interface, as it said */
     struct kn_arena described, answer;
+    struct kn_kept *kept;
     struct kn_buffer text;
     struct koine_fault fault;
     struct kn_opening opening;
@@ -202,7 +229,8 @@ int kn_node_look(struct koine_node *node);
 struct kn_link *kn_link_new(struct koine_node *node, int fd);
 /* Frees what the link holds; everybody who waits on it is told. The struct lives while used. */
 void kn_link_drop(struct kn_link *link);
-void kn_link_unuse(struct kn_link *link);
+/* The same where the peer broke the rules: counted. */
+void kn_link_break(struct kn_link *link);
 int kn_link_attach(struct kn_link *link);
 /* Sends a message. KOINE_EFULL: no room in the ring or the pool now. */
 int kn_link_send(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
@@ -220,6 +248,22 @@ bool kn_user_enter(struct kn_link *link);
 void kn_user_greeted(struct kn_link *link);
 void kn_user_leave(struct kn_link *link);
 
+/* ---- more.c */
+/* A chunk for `size` octets. KOINE_EFULL: not now; the link may be gone after any error. */
+int kn_link_take(uint32_t *refp, void **chunkp, struct kn_link *link, size_t size);
+/* Waits for memory that the service was asked for: the socket tells of it. */
+bool kn_link_asks(const struct kn_link *link);
+/* Where a chunk of the peer lies. KOINE_EPROTOCOL, KOINE_ENOMEM. */
+int kn_link_find(const void **chunkp, struct kn_link *link, uint32_t ref, uint32_t length);
+/* Before the cursor passes it. KOINE_EHOLDS. */
+int kn_loan_take(struct kn_loan *loan, struct kn_link *link, uint32_t ref);
+/* NULL and an empty loan are allowed. */
+void kn_loan_give(struct kn_loan *loan);
+/* Makes a room within the node's limit; the descriptor is to be sent. KOINE_ENOMEM, KOINE_ELIMIT. */
+int kn_octets_create(struct kn_room *room, uint32_t id, int *fdp, struct koine_node *node);
+/* Before such rooms are freed. */
+void kn_octets_give(struct koine_node *node, const struct kn_room rooms[KN_POOLS]);
+
 /* ---- hello.c */
 void kn_service_accept(struct kn_watch *watch, uint32_t events);
 void kn_link_socket(struct kn_watch *watch, uint32_t events);
@@ -231,17 +275,20 @@ int kn_link_connect(struct kn_link **linkp, struct koine_ref *ref, int64_t deadl
 struct kn_control;
 int kn_control_send(struct kn_link *link, const struct kn_control *control, const int *fds,
                     size_t count);
-/* What is not greeting. False: the peer broke the rules. */
-bool kn_event_control(struct kn_link *link, const struct kn_control *control, int fd);
+/* What is not greeting: further memory of the link, or events. False: the peer broke the rules. A
+ * descriptor that was used is -1 after it. */
+bool kn_more_control(struct kn_link *link, const struct kn_control *control, int *fdp);
+bool kn_event_control(struct kn_link *link, const struct kn_control *control, int *fdp);
+/* Handles what the socket holds now, of a link that is up. */
+void kn_link_drain(struct kn_link *link);
 
 /* ---- request.c, call.c */
-void kn_request_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
-                        size_t length);
+/* Both may take the body's loan over. */
+void kn_request_arrived(struct kn_link *link, const struct kn_head *head, struct kn_body *body);
 void kn_request_cancelled(struct kn_link *link, uint64_t serial);
 void kn_request_orphan(struct koine_request *request);
 void kn_request_free(struct koine_request *request);
-void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
-                       size_t length);
+void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, struct kn_body *body);
 void kn_pending_finish(struct koine_pending *pending, int error, const void *out,
                        const struct koine_fault *fault);
 /* ---- event_out.c, event_in.c */

@@ -29,6 +29,8 @@ struct kn_link *kn_link_new(struct koine_node *node, int fd)
     kn_list_init(&link->pending);
     kn_list_init(&link->requests);
     kn_list_init(&link->late);
+    kn_rooms_init(link->rooms);
+    kn_views_init(link->views);
     kn_list_init(&link->readers);
     kn_list_append(&node->links, &link->in_node);
     return link;
@@ -62,6 +64,8 @@ void kn_link_drop(struct kn_link *link)
     close_fd(link, &link->fd);
     close_fd(link, &link->pidfd);
     close_fd(link, &link->offered);
+    kn_octets_give(link->node, link->rooms);
+    kn_rooms_deinit(link->rooms);
     KN_LIST_EACH(at, &link->requests)
     kn_request_orphan(KN_LIST_ENTRY(at, struct koine_request, in_link));
     KN_LIST_EACH(at, &link->late)
@@ -83,11 +87,19 @@ void kn_link_drop(struct kn_link *link)
     link->users--;
 }
 
+void kn_link_break(struct kn_link *link)
+{
+    if (link->service && link->state != KN_DEAD)
+        link->service->counts.protocol_errors++;
+    kn_link_drop(link);
+}
+
 void kn_link_free(struct kn_link *link)
 {
     kn_list_unlink(&link->in_node);
     kn_ring_out_deinit(&link->ring_out);
-    kn_pool_deinit(&link->pool);
+    kn_rooms_deinit(link->rooms);
+    kn_views_deinit(link->views);
     kn_segment_deinit(&link->out);
     kn_segment_deinit(&link->in);
     free(link);
@@ -100,10 +112,14 @@ int kn_link_attach(struct kn_link *link)
     kn_ring_out_init(&link->ring_out, link->out.base + KN_RING_AT, KN_LINK_SLOTS);
     kn_ring_in_init(&link->ring_in, link->in.base + KN_RING_AT, KN_LINK_SLOTS, &own->cursor, 0);
     kn_wake_init(&link->wake, own, peer);
+    struct kn_room *room = &link->rooms[0];
+    struct kn_view *view = &link->views[0];
+    room->size = view->size = KN_CHUNK_SIZE;
+    room->count = view->count = KN_LINK_CHUNKS;
+    view->base = link->in.base + KN_POOL_AT;
     int rc = kn_ring_join(&link->ring_out, link, &peer->cursor);
     if (!rc)
-        rc = kn_pool_init(&link->pool, 0, link->out.base + KN_POOL_AT, KN_CHUNK_SIZE,
-                          KN_LINK_CHUNKS);
+        rc = kn_pool_init(&room->pool, 0, link->out.base + KN_POOL_AT, room->size, room->count);
     return rc;
 }
 
@@ -117,30 +133,16 @@ static int make_room(struct kn_link *link)
     if (kn_ring_has_room(&link->ring_out))
         return 0;
     if (kn_ring_refresh(&link->ring_out, &owner)) {
-        if (link->service)
-            link->service->counts.protocol_errors++;
-        kn_link_drop(link);
+        kn_link_break(link);
         return KOINE_EPROTOCOL;
     }
     return kn_ring_has_room(&link->ring_out) ? 0 : KOINE_EFULL;
 }
 
-static int take_chunk(struct kn_link *link, uint32_t *refp, void **chunkp)
-{
-    struct kn_control_page *peer = (void *)link->in.base;
-    struct kn_pool_holds holds = {peer->holds, link};
-    void *owner;
-    if (kn_ring_refresh(&link->ring_out, &owner)) {
-        kn_link_drop(link);
-        return KOINE_EPROTOCOL;
-    }
-    return kn_pool_take(refp, chunkp, &link->pool, &link->ring_out, &holds, 1);
-}
-
 static void publish(struct kn_link *link, uint32_t length, uint32_t ref)
 {
     if (ref)
-        kn_pool_publish(&link->pool, ref, link->ring_out.pos);
+        kn_rooms_publish(link->rooms, ref, link->ring_out.pos);
     kn_ring_publish(&link->ring_out, length, ref);
     if (kn_wake_look(&link->wake, true))
         (void)send(link->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -175,17 +177,24 @@ static int send_inline(struct kn_link *link, const struct kn_head *head, const s
     return 0;
 }
 
+static int explain(struct koine_why *why, int rc, size_t size)
+{
+    if (rc == KOINE_ENOMEM || rc == KOINE_ELIMIT)
+        return kn_refuse(why, rc, NULL, "no memory to send %zu octets", size);
+    return rc;
+}
+
 static int send_chunk(struct kn_link *link, const struct kn_head *head, const struct body *body,
                       struct koine_why *why)
 {
     uint64_t words[KN_HEAD_MAX / 8];
     uint32_t ref;
     void *chunk;
-    int rc = take_chunk(link, &ref, &chunk);
+    int rc = kn_link_take(&ref, &chunk, link, body->size);
     if (rc)
-        return rc;
+        return explain(why, rc, body->size);
     if ((rc = put_body(chunk, body, why))) {
-        kn_pool_give(&link->pool, ref);
+        kn_rooms_give(link->rooms, ref);
         return rc;
     }
     kn_head_write(words, head);
@@ -267,19 +276,18 @@ static void send_late(struct kn_link *link)
 
 /* ---------------------------------------------------------------- receiving */
 
-static void handle(struct kn_link *link, const struct kn_head *head, const void *body,
-                   size_t length)
+static void handle(struct kn_link *link, const struct kn_head *head, struct kn_body *body)
 {
     switch (head->kind) {
     case KN_CALL:
     case KN_GET:
     case KN_SET:
     case KN_DESCRIBE:
-        kn_request_arrived(link, head, body, length);
+        kn_request_arrived(link, head, body);
         return;
     case KN_REPLY:
     case KN_FAULT:
-        kn_answer_arrived(link, head, body, length);
+        kn_answer_arrived(link, head, body);
         return;
     case KN_CANCEL:
         kn_request_cancelled(link, head->serial);
@@ -289,37 +297,49 @@ static void handle(struct kn_link *link, const struct kn_head *head, const void 
     }
 }
 
-/* Body in a chunk: copied before the cursor lets it go. NULL: a lie, or no memory. */
-static void *copy_chunk(struct kn_link *link, struct kn_arena *arena, uint32_t ref, uint32_t length)
+/* Up to the spine's limit the body is copied, more stays where it is; either before the cursor moves. */
+static int open_chunk(struct kn_link *link, struct kn_body *body, struct kn_arena *arena,
+                      uint32_t ref)
 {
-    const void *chunk =
-        kn_pool_find(link->in.base + KN_POOL_AT, KN_CHUNK_SIZE, KN_LINK_CHUNKS, ref, length);
-    void *copy = chunk ? kn_arena_alloc(arena, ((size_t)length + 7) & ~(size_t)7) : NULL;
-    if (copy)
-        kn_copy_in(copy, chunk, length);
-    return copy;
+    const void *chunk;
+    int rc = kn_link_find(&chunk, link, ref, (uint32_t)body->length);
+    if (rc)
+        return rc;
+    if (body->length > KN_SPINE_MAX) {
+        body->octets = chunk;
+        return kn_loan_take(&body->loan, link, ref);
+    }
+    void *copy = kn_arena_alloc(arena, (body->length + 7) & ~(size_t)7);
+    if (!copy)
+        return KOINE_ENOMEM;
+    kn_copy_in(copy, chunk, body->length);
+    body->octets = copy;
+    return 0;
 }
 
-/* One message, out of shared memory before anybody acts on it. */
+/* One message, out of the peer's reach before anybody acts on it. */
 static void take_one(struct kn_link *link)
 {
     uint64_t words[KN_SLOT_ROOM / 8] = {0};
     uint32_t length, ref;
     struct kn_head head;
     struct kn_arena arena;
-    kn_arena_init(&arena, 2 * KN_BODY_MAX);
+    struct kn_body body = {.error = KOINE_EPROTOCOL};
+    kn_arena_init(&arena, 2 * KN_SPINE_MAX);
     kn_ring_take(&link->ring_in, words, &length, &ref);
     size_t at = kn_head_read(&head, words) ? kn_head_size(&head) : 0;
-    const void *body = NULL;
-    if (at && ref)
-        body = copy_chunk(link, &arena, ref, length);
-    else if (at && length >= at && length <= KN_SLOT_ROOM)
-        body = (uint8_t *)words + at;
+    body.length = length;
+    if (at && ref) {
+        body.error = open_chunk(link, &body, &arena, ref);
+    } else if (at && length >= at && length <= KN_SLOT_ROOM) {
+        body = (struct kn_body){(uint8_t *)words + at, length - at, 0, {NULL, 0}};
+    }
     kn_ring_next(&link->ring_in);
-    if (body)
-        handle(link, &head, body, ref ? length : length - at);
-    else
-        kn_link_drop(link);
+    if (body.error == KOINE_EPROTOCOL)
+        kn_link_break(link);
+    else if (link->state == KN_LINKED)
+        handle(link, &head, &body);
+    kn_loan_give(&body.loan);
     kn_arena_deinit(&arena);
 }
 

@@ -62,6 +62,7 @@ static void take_options(struct koine_node *node, const struct koine_node_option
                                                            : SPIN_MAX;
     node->max_links = options.max_links ? options.max_links : 1024;
     node->max_pending = options.max_pending ? options.max_pending : 256;
+    node->max_octets = options.max_octets ? options.max_octets : KN_NODE_OCTETS;
 }
 
 static struct koine_node *free_node(struct koine_node *node)

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { DESCRIPTION_MAX = 4 << 20 };
+enum { DESCRIPTION_MAX = 2 * KN_BODY_MAX };
 
 static int check_face(struct koine_ref *ref, int64_t deadline);
 
@@ -64,6 +64,7 @@ static int ask(const struct koine_interface **interfacep, struct koine_ref *ref,
                                     .serial = head.serial,
                                     .out = kn_interface_type(),
                                     .arena = arena,
+                                    .whole = true,
                                     .deadline = deadline,
                                     .done = described,
                                     .arg = &description,
@@ -154,6 +155,7 @@ static int ask_later(struct koine_ref *ref)
                                       .serial = head.serial,
                                       .out = kn_interface_type(),
                                       .arena = &ref->described,
+                                      .whole = true,
                                       .deadline = ref->opening.deadline,
                                       .done = on_description,
                                       .arg = ref,
@@ -221,6 +223,7 @@ int koine_ref_interface(const struct koine_interface **interfacep, struct koine_
 
 static void free_ref(struct koine_ref *ref)
 {
+    koine_ref_done(ref);
     kn_arena_deinit(&ref->described);
     kn_arena_deinit(&ref->answer);
     kn_buffer_deinit(&ref->text);
@@ -340,6 +343,8 @@ int koine_ref_peer(struct koine_caller *peerp, const struct koine_ref *ref)
 
 void koine_ref_done(struct koine_ref *ref)
 {
+    for (; ref->kept; ref->kept = ref->kept->next)
+        kn_loan_give(&ref->kept->loan);
     kn_arena_reset(&ref->answer);
     ref->fault = (struct koine_fault){.name = "", .message = "", .origin = ""};
 }

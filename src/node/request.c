@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { SPARE_ARENA = 4 << 20 };
+enum { ARENA_MAX = 4 * KN_BODY_MAX };
 
 static struct koine_request *new_request(struct koine_node *node)
 {
@@ -24,7 +24,7 @@ static struct koine_request *new_request(struct koine_node *node)
         if (!request)
             return NULL;
         kn_list_init(&request->in_link);
-        kn_arena_init(&request->arena, SPARE_ARENA);
+        kn_arena_init(&request->arena, ARENA_MAX);
         kn_buffer_init(&request->text, 0);
         return request;
     }
@@ -36,6 +36,7 @@ static struct koine_request *new_request(struct koine_node *node)
 void kn_request_free(struct koine_request *request)
 {
     struct koine_node *node = request->service->node;
+    kn_loan_give(&request->loan); /* first: the caller may already wait for it */
     if (request->link)
         request->link->request_count--;
     kn_list_unlink(&request->in_link);
@@ -59,11 +60,24 @@ void kn_request_orphan(struct koine_request *request)
 
 /* ---------------------------------------------------------------- answers */
 
-static void send_answer(struct kn_link *link, const struct kn_head *head,
-                        const struct koine_type *type, const void *value)
+static int send_fault(struct kn_link *link, const struct kn_head *head,
+                      const struct kn_fault_value *value)
 {
-    struct koine_why why = {""};
-    if (link->state == KN_LINKED && kn_link_answer(link, head, type, value, &why) == KOINE_ENOMEM)
+    if (link->state != KN_LINKED)
+        return 0;
+    int rc = kn_link_answer(link, head, kn_fault_type(), value, NULL);
+    return rc == KOINE_EDOWN || rc == KOINE_EPROTOCOL ? 0 : rc;
+}
+
+/* In place of what could not be sent. Nobody is left waiting: the last resort is to hang up. */
+static void send_small_fault(struct kn_link *link, const struct kn_head *head, int error)
+{
+    struct kn_fault_value value = {.code = KOINE_FAULT_RESOURCE_EXHAUSTED,
+                                   .completion = KOINE_COMPLETED_YES,
+                                   .name = koine_string(""),
+                                   .message = koine_string(koine_strerror(error)),
+                                   .origin = koine_string("")};
+    if (send_fault(link, head, &value))
         kn_link_drop(link);
 }
 
@@ -98,8 +112,8 @@ static int answer_fault(struct koine_request *request, const struct koine_fault 
     if (rc)
         return rc;
     struct kn_head head = {.kind = KN_FAULT, .member = request->member, .serial = request->serial};
-    if (request->link && !request->oneway)
-        send_answer(request->link, &head, kn_fault_type(), &value);
+    if (request->link && !request->oneway && (rc = send_fault(request->link, &head, &value)))
+        send_small_fault(request->link, &head, rc);
     request->answered = true;
     return 0;
 }
@@ -204,15 +218,32 @@ static int run_handler(struct koine_request *request, void *out)
                                    request->sort, request->in, out);
 }
 
+static int32_t fault_code_of(int error)
+{
+    static const struct {
+        int error;
+        int32_t code;
+    } table[] = {
+        {KOINE_EINVAL, KOINE_FAULT_INVALID_ARGUMENT},
+        {KOINE_EDATA, KOINE_FAULT_INVALID_ARGUMENT},
+        {KOINE_ENOENT, KOINE_FAULT_NOT_FOUND},
+        {KOINE_EPERM, KOINE_FAULT_PERMISSION_DENIED},
+        {KOINE_ENOMEM, KOINE_FAULT_RESOURCE_EXHAUSTED},
+        {KOINE_ELIMIT, KOINE_FAULT_RESOURCE_EXHAUSTED},
+        {KOINE_EFULL, KOINE_FAULT_RESOURCE_EXHAUSTED},
+        {KOINE_EHOLDS, KOINE_FAULT_RESOURCE_EXHAUSTED},
+        {KOINE_ETOOBIG, KOINE_FAULT_RESOURCE_EXHAUSTED},
+        {KOINE_EDEADLINE, KOINE_FAULT_DEADLINE_EXCEEDED},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].error == error)
+            return table[i].code;
+    return KOINE_FAULT_INTERNAL;
+}
+
 static void answer_error(struct koine_request *request, int error)
 {
-    int32_t code = error == KOINE_EINVAL || error == KOINE_EDATA    ? KOINE_FAULT_INVALID_ARGUMENT
-                   : error == KOINE_ENOENT                          ? KOINE_FAULT_NOT_FOUND
-                   : error == KOINE_EPERM                           ? KOINE_FAULT_PERMISSION_DENIED
-                   : error == KOINE_ENOMEM || error == KOINE_ELIMIT ? KOINE_FAULT_RESOURCE_EXHAUSTED
-                   : error == KOINE_EDEADLINE                       ? KOINE_FAULT_DEADLINE_EXCEEDED
-                                                                    : KOINE_FAULT_INTERNAL;
-    answer_code(request, code, koine_strerror(error));
+    answer_code(request, fault_code_of(error), koine_strerror(error));
 }
 
 /* A generic handler answers itself, a typed one by its out struct. */
@@ -230,8 +261,9 @@ static void serve(struct koine_request *request)
     request->inside = false;
     if (!request->answered && rc == KOINE_PENDING)
         return;
-    if (!request->answered && !rc && !request->service->handler)
-        rc = answer_value(request, out);
+    if (!request->answered && !rc && !request->service->handler &&
+        (rc = answer_value(request, out)))
+        answer_code(request, fault_code_of(rc), koine_node_why(request->service->node));
     if (!request->answered)
         answer_error(request, rc ? rc : KOINE_ESYSTEM);
     kn_request_free(request);
@@ -265,12 +297,12 @@ static void describe(struct koine_request *request)
 }
 
 static void admit_and_serve(struct koine_request *request, const struct kn_head *head,
-                            const void *body, size_t length)
+                            const struct kn_body *body)
 {
     const struct koine_type *type = kn_feature_in(request->service->interface, head->member);
     struct koine_why why = {""};
     if (head->kind != KN_GET && type->size &&
-        kn_value_admit(&request->in, &request->arena, type, body, length, &why)) {
+        kn_value_admit(&request->in, &request->arena, type, body->octets, body->length, &why)) {
         answer_code(request, KOINE_FAULT_INVALID_ARGUMENT, why.text);
         kn_request_free(request);
         return;
@@ -280,7 +312,7 @@ static void admit_and_serve(struct koine_request *request, const struct kn_head 
 }
 
 static void accept_request(struct koine_request *request, const struct kn_head *head,
-                           const void *body, size_t length)
+                           const struct kn_body *body)
 {
     struct kn_link *link = request->link;
     struct koine_node *node = link->node;
@@ -296,13 +328,15 @@ static void accept_request(struct koine_request *request, const struct kn_head *
         kn_request_free(request);
     } else if (head->kind == KN_DESCRIBE) {
         describe(request);
+    } else if (body->error) {
+        answer_error(request, body->error);
+        kn_request_free(request);
     } else {
-        admit_and_serve(request, head, body, length);
+        admit_and_serve(request, head, body);
     }
 }
 
-void kn_request_arrived(struct kn_link *link, const struct kn_head *head, const void *body,
-                        size_t length)
+void kn_request_arrived(struct kn_link *link, const struct kn_head *head, struct kn_body *body)
 {
     struct koine_request *request = link->service ? new_request(link->node) : NULL;
     if (!request) {
@@ -320,10 +354,12 @@ void kn_request_arrived(struct kn_link *link, const struct kn_head *head, const 
     request->deadline =
         head->remaining == INT64_MAX ? INT64_MAX : kn_deadline(kn_now(), head->remaining);
     request->caller = link->peer;
+    request->loan = body->loan;
+    body->loan.link = NULL;
     kn_list_append(&link->requests, &request->in_link);
     link->request_count++;
     link->node->depth++;
-    accept_request(request, head, body, length);
+    accept_request(request, head, body);
     link->node->depth--;
 }
 
