@@ -21,6 +21,7 @@ struct kn_reader {
     struct kn_link *link;
     struct kn_topic *topic;
     uint32_t entry;
+    uint32_t told; /* bit n: it was sent the descriptor of room n */
 };
 
 struct kn_topic {
@@ -29,12 +30,17 @@ struct kn_topic {
     struct kn_segment segment;
     int fd; /* read-only, for further readers */
     struct kn_ring_out ring;
-    struct kn_pool pool;
+    struct kn_room rooms[KN_POOLS]; /* the first behind the ring */
     struct kn_reader **readers;
     struct kn_pool_holds *holds; /* one per reader, in the same order */
     uint32_t count, room;
     uint32_t loan; /* a chunk that is being filled */
     void *loaned;
 };
+
+const struct kn_reader_words *kn_reader_words(const struct kn_reader *reader);
+/* A chunk for `size` octets; the ring was refreshed. KOINE_EFULL, KOINE_ETOOBIG, KOINE_ENOMEM,
+ * KOINE_ELIMIT. */
+int kn_topic_take(uint32_t *refp, void **chunkp, struct kn_topic *topic, size_t size);
 
 #endif

@@ -20,7 +20,8 @@ struct koine_sample {
     struct kn_buffer text;
     const void *value;
     uint64_t lost, serial;
-    int hold; /* -1: none */
+    int hold;   /* -1: none */
+    bool chunk; /* it came in one */
     bool used;
 };
 
@@ -35,8 +36,7 @@ struct koine_sub {
     bool cut; /* the publisher took its memory back: nothing more can be read */
     struct kn_segment segment;
     struct kn_ring_in ring;
-    uint8_t *pool;
-    uint32_t chunk_size, chunk_count;
+    struct kn_view views[KN_POOLS]; /* the first behind the ring */
     uint64_t last;
     struct koine_sample samples[KN_HOLDS];
     struct koine_sample *first; /* an attribute's present value */
@@ -55,7 +55,7 @@ static int map_topic(struct koine_sub *sub, const struct kn_control *control, in
     const uint64_t *value = control->value;
     uint64_t slots = value[1], size = value[2], count = value[3], ring = slots * KN_SLOT_SIZE;
     bool sane = slots >= 4 && slots <= KN_EVENT_SLOTS_MAX && !(slots & (slots - 1)) &&
-                !(size & 7) && size <= UINT32_MAX && count <= 65535 &&
+                !(size & 7) && size <= UINT32_MAX && count <= KN_POOL_CHUNKS_MAX &&
                 ring + size * count <= value[5] && value[5] <= UINT32_MAX;
     if (!sane) {
         close(fd);
@@ -66,9 +66,9 @@ static int map_topic(struct koine_sub *sub, const struct kn_control *control, in
         return rc;
     kn_ring_in_init(&sub->ring, sub->segment.base, (uint32_t)slots, &words_of(sub)->cursor,
                     value[4]);
-    sub->pool = sub->segment.base + ring;
-    sub->chunk_size = (uint32_t)size;
-    sub->chunk_count = (uint32_t)count;
+    sub->views[0].base = sub->segment.base + ring;
+    sub->views[0].size = (uint32_t)size;
+    sub->views[0].count = (uint32_t)count;
     return 0;
 }
 
@@ -90,10 +90,43 @@ static bool on_subscribed(struct kn_link *link, const struct kn_control *control
     return sub->error || !kn_control_send(link, &listening, NULL, 0);
 }
 
+static struct koine_sub *find_sub(const struct kn_link *link, uint64_t entry)
+{
+    KN_LIST_EACH(at, &link->ref->subs)
+    {
+        struct koine_sub *sub = KN_LIST_ENTRY(at, struct koine_sub, in_ref);
+        if (sub->link == link && sub->entry == entry && sub->segment.base)
+            return sub;
+    }
+    return NULL;
+}
+
+/* A further pool. One that was sent before the subscription ended, or before another took its entry, is
+ * for nobody. */
+static bool on_pool(struct kn_link *link, const struct kn_control *control, int *fdp)
+{
+    const uint64_t *value = control->value;
+    struct koine_sub *sub = link->ref ? find_sub(link, value[0] - 1) : NULL;
+    if (!sub)
+        return true;
+    struct kn_view *view = value[1] && value[1] < KN_POOLS ? &sub->views[value[1]] : NULL;
+    if (!view || view->base || *fdp < 0 || !value[2] || value[2] & 7 || value[2] > KN_CHUNK_MAX ||
+        !value[3] || value[3] > KN_POOL_CHUNKS_MAX || value[2] * value[3] > value[4] ||
+        value[4] > UINT32_MAX)
+        return false;
+    view->size = (uint32_t)value[2];
+    view->count = (uint32_t)value[3];
+    int rc = kn_view_adopt(view, *fdp, value[4]);
+    *fdp = -1;
+    return !rc;
+}
+
 bool kn_event_control(struct kn_link *link, const struct kn_control *control, int *fdp)
 {
     if (link->service)
         return kn_event_serving(link, control);
+    if (control->type == KN_POOL)
+        return on_pool(link, control, fdp);
     return control->type == KN_SUBSCRIBED && on_subscribed(link, control, fdp);
 }
 
@@ -154,6 +187,7 @@ static struct koine_sample *new_sample(struct koine_sub *sub)
         sample->used = true;
         sample->sub = sub;
         sample->hold = -1;
+        sample->chunk = false;
         sample->lost = 0;
         return sample;
     }
@@ -217,6 +251,7 @@ int koine_subscribe(struct koine_sub **subp, struct koine_ref *ref, uint32_t mem
     if (sub) {
         sub->ref = ref;
         sub->member = member;
+        kn_views_init(sub->views);
         kn_list_append(&ref->subs, &sub->in_ref);
         for (int i = 0; i < KN_HOLDS; i++) {
             kn_arena_init(&sub->samples[i].arena, 0);
@@ -255,6 +290,7 @@ struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
         kn_arena_deinit(&sub->samples[i].arena);
         kn_buffer_deinit(&sub->samples[i].text);
     }
+    kn_views_deinit(sub->views);
     kn_segment_deinit(&sub->segment);
     free(sub);
     return NULL;
@@ -337,9 +373,12 @@ static bool has_sample(void *arg)
 static int open_chunk(struct koine_sub *sub, struct koine_sample *sample, uint32_t ref,
                       uint32_t length)
 {
-    const void *chunk = kn_pool_find(sub->pool, sub->chunk_size, sub->chunk_count, ref, length);
-    if (!chunk)
-        return KOINE_EPROTOCOL;
+    const void *chunk;
+    if (!kn_views_know(sub->views, ref) && is_up(sub))
+        kn_link_drain(sub->link);
+    int rc = kn_views_find(&chunk, sub->views, ref, length);
+    if (rc)
+        return rc;
     if (length > KN_SPINE_MAX && is_up(sub)) {
         sample->hold = kn_pool_hold(words_of(sub)->holds, ref);
         if (sample->hold < 0)
@@ -371,6 +410,7 @@ static int open_sample(struct koine_sub *sub, struct koine_sample *sample)
     kn_ring_take(&sub->ring, words, &length, &ref);
     if (!kn_head_read(&head, words) || head.kind != KN_EVENT)
         return KOINE_EPROTOCOL;
+    sample->chunk = ref != 0;
     int rc = ref ? open_chunk(sub, sample, ref, length) : open_inline(sub, sample, words, length);
     if (rc)
         return rc;
@@ -389,12 +429,16 @@ static void give_back(struct koine_sample *sample)
     kn_arena_reset(&sample->arena);
 }
 
-static void advance(struct koine_sub *sub)
+/* Chunks are fewer than slots, so the publisher is told of each that was read. */
+static void advance(struct koine_sub *sub, bool chunk)
 {
-    if (is_up(sub))
-        kn_ring_next(&sub->ring);
-    else
+    if (!is_up(sub)) {
         sub->ring.pos++;
+        return;
+    }
+    kn_ring_next(&sub->ring);
+    if (chunk)
+        kn_ring_tell(&sub->ring);
 }
 
 static int take(struct koine_sample **samplep, struct koine_sub *sub)
@@ -415,7 +459,7 @@ static int take(struct koine_sample **samplep, struct koine_sub *sub)
     if (!sample)
         return KOINE_EHOLDS;
     int rc = open_sample(sub, sample);
-    if (sub->link && is_revoked(sub)) {
+    if (sub->cut || (sub->link && is_revoked(sub))) {
         give_back(sample);
         sub->cut = true;
         return KOINE_EDOWN;
@@ -424,7 +468,7 @@ static int take(struct koine_sample **samplep, struct koine_sub *sub)
         give_back(sample);
         return rc;
     }
-    advance(sub);
+    advance(sub, sample->chunk);
     if (!rc) {
         *samplep = sample;
         return 0;

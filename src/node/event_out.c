@@ -4,7 +4,6 @@
  * allocation. When the ring or the pool is full the service's policy decides: wait for the slowest
  * reader up to a limit and then drop it, or drop it at once. A dead one is dropped without waiting.
  */
-#include "node/control.h"
 #include "node/event.h"
 
 #include "value/json.h"
@@ -20,204 +19,6 @@ enum { PAUSE_NS = 20000, BATCH = 16 };
 static const struct koine_type *type_of(const struct koine_service *service, uint32_t feature)
 {
     return kn_feature_out(service->interface, feature);
-}
-
-/* ---------------------------------------------------------------- topics */
-
-static size_t round_up(size_t size, size_t unit)
-{
-    return (size + unit - 1) / unit * unit;
-}
-
-static uint32_t slots_of(const struct koine_service *service)
-{
-    uint32_t wanted = service->options.event_slots ? service->options.event_slots : KN_EVENT_SLOTS;
-    uint32_t slots = 4;
-    while (slots < wanted && slots < KN_EVENT_SLOTS_MAX)
-        slots *= 2;
-    return slots;
-}
-
-/* Chunks only where a value may not fit a slot. */
-static void shape_pool(const struct koine_type *type, uint32_t *sizep, uint32_t *countp)
-{
-    bool fixed = type->flags & KOINE_TYPE_FIXED;
-    *sizep = fixed ? (uint32_t)round_up(type->size, 4096) : KN_CHUNK_SIZE;
-    *countp = fixed && KN_HEAD_SIZE + type->size <= KN_SLOT_ROOM ? 0 : KN_EVENT_CHUNKS;
-    while (*countp > 2 && (uint64_t)*sizep * *countp > KN_EVENT_POOL_MAX)
-        *countp /= 2;
-}
-
-static void free_topic(struct kn_topic *topic)
-{
-    kn_ring_out_deinit(&topic->ring);
-    kn_pool_deinit(&topic->pool);
-    kn_segment_deinit(&topic->segment);
-    if (topic->fd >= 0)
-        close(topic->fd);
-    free(topic->readers);
-    free(topic->holds);
-    free(topic);
-}
-
-static struct kn_topic *new_topic(struct koine_service *service, uint32_t feature)
-{
-    uint32_t slots = slots_of(service), size, count;
-    struct kn_topic *topic = calloc(1, sizeof *topic);
-    if (!topic)
-        return NULL;
-    topic->service = service;
-    topic->feature = feature;
-    topic->fd = -1;
-    shape_pool(type_of(service, feature), &size, &count);
-    size_t ring = (size_t)slots * KN_SLOT_SIZE;
-    size_t total = round_up(ring + (size_t)size * count, 4096);
-    if (kn_segment_create(&topic->segment, &topic->fd, total) ||
-        kn_pool_init(&topic->pool, 0, topic->segment.base + ring, size, count)) {
-        free_topic(topic);
-        return NULL;
-    }
-    kn_ring_out_init(&topic->ring, topic->segment.base, slots);
-    return topic;
-}
-
-void kn_topics_close(struct koine_service *service)
-{
-    for (uint32_t i = 0; i < service->interface->features.length; i++) {
-        if (service->topics[i])
-            free_topic(service->topics[i]);
-        service->topics[i] = NULL;
-    }
-}
-
-/* ---------------------------------------------------------------- readers */
-
-static const struct kn_reader_words *words_of(const struct kn_reader *reader)
-{
-    const struct kn_control_page *page = (const void *)reader->link->in.base;
-    return &page->readers[reader->entry];
-}
-
-static int add_reader(struct kn_topic *topic, struct kn_reader *reader)
-{
-    if (topic->count == topic->room) {
-        uint32_t room = topic->room ? 2 * topic->room : 4;
-        struct kn_reader **readers = realloc(topic->readers, room * sizeof(void *));
-        if (readers)
-            topic->readers = readers;
-        struct kn_pool_holds *holds = readers ? realloc(topic->holds, room * sizeof *holds) : NULL;
-        if (!holds)
-            return KOINE_ENOMEM;
-        topic->holds = holds;
-        topic->room = room;
-    }
-    int rc = kn_ring_join(&topic->ring, reader, NULL);
-    if (rc)
-        return rc;
-    topic->readers[topic->count] = reader;
-    topic->holds[topic->count++] = (struct kn_pool_holds){words_of(reader)->holds, reader};
-    kn_list_append(&reader->link->readers, &reader->in_link);
-    void *owner;
-    return kn_ring_refresh(&topic->ring, &owner) ? KOINE_EPROTOCOL : 0;
-}
-
-static void free_reader(struct kn_reader *reader)
-{
-    struct kn_topic *topic = reader->topic;
-    void *owner;
-    kn_ring_leave(&topic->ring, reader);
-    for (uint32_t i = 0; i < topic->count; i++) {
-        if (topic->readers[i] != reader)
-            continue;
-        topic->readers[i] = topic->readers[--topic->count];
-        topic->holds[i] = topic->holds[topic->count];
-        break;
-    }
-    (void)kn_ring_refresh(&topic->ring, &owner);
-    kn_list_unlink(&reader->in_link);
-    free(reader);
-}
-
-/* A service that goes on publishes over what this reader has not passed: it is told so before. */
-void kn_event_leave_all(struct kn_link *link)
-{
-    struct kn_control_page *own = (void *)link->out.base;
-    if (!kn_list_empty(&link->readers) && link->service->listener >= 0) {
-        atomic_store_explicit(&own->revoked, UINT64_MAX, memory_order_relaxed);
-        atomic_thread_fence(memory_order_release);
-    }
-    while (!kn_list_empty(&link->readers))
-        free_reader(KN_LIST_ENTRY(link->readers.next, struct kn_reader, in_link));
-}
-
-static struct kn_reader *find_reader(struct kn_link *link, uint64_t entry)
-{
-    KN_LIST_EACH(at, &link->readers)
-    {
-        struct kn_reader *reader = KN_LIST_ENTRY(at, struct kn_reader, in_link);
-        if (reader->entry == entry)
-            return reader;
-    }
-    return NULL;
-}
-
-static int subscribe(struct kn_link *link, uint64_t feature, uint64_t entry,
-                     struct kn_reader **readerp)
-{
-    struct koine_service *service = link->service;
-    if (feature >= service->interface->features.length || entry >= KN_LINK_READERS ||
-        service->interface->features.ptr[feature].sort == KOINE_OPERATION ||
-        find_reader(link, entry))
-        return KOINE_EMEMBER;
-    if (!service->topics[feature])
-        service->topics[feature] = new_topic(service, (uint32_t)feature);
-    struct kn_reader *reader = service->topics[feature] ? calloc(1, sizeof *reader) : NULL;
-    if (!reader)
-        return KOINE_ENOMEM;
-    *reader = (struct kn_reader){
-        .link = link, .topic = service->topics[feature], .entry = (uint32_t)entry};
-    kn_list_init(&reader->in_link);
-    int rc = add_reader(reader->topic, reader);
-    if (rc)
-        free(reader);
-    else
-        *readerp = reader;
-    return rc;
-}
-
-static bool on_subscribe(struct kn_link *link, const struct kn_control *control)
-{
-    struct kn_control answer = {.type = KN_SUBSCRIBED, .value = {control->value[1]}};
-    struct kn_reader *reader = NULL;
-    answer.error = subscribe(link, control->value[0], control->value[1], &reader);
-    if (answer.error)
-        return !kn_control_send(link, &answer, NULL, 0);
-    const struct kn_topic *topic = reader->topic;
-    answer.value[1] = topic->ring.mask + 1;
-    answer.value[2] = topic->pool.size;
-    answer.value[3] = topic->pool.count;
-    answer.value[4] = topic->ring.pos;
-    answer.value[5] = topic->segment.size;
-    return !kn_control_send(link, &answer, &topic->fd, 1);
-}
-
-bool kn_event_serving(struct kn_link *link, const struct kn_control *control)
-{
-    struct kn_reader *reader = find_reader(link, control->value[0]);
-    switch (control->type) {
-    case KN_SUBSCRIBE:
-        return on_subscribe(link, control);
-    case KN_LISTENING:
-        if (reader)
-            kn_ring_ready(&reader->topic->ring, reader, &words_of(reader)->cursor);
-        return reader != NULL;
-    case KN_UNSUBSCRIBE:
-        if (reader)
-            free_reader(reader);
-        return reader != NULL;
-    default:
-        return false;
-    }
 }
 
 /* ---------------------------------------------------------------- room */
@@ -247,48 +48,65 @@ static void wake_readers(const struct kn_topic *topic, bool fence)
         wake_reader(topic->readers[i], fence);
 }
 
-/* The reader that holds most chunks, when the pool and not the ring is full. */
-static struct kn_reader *greediest(const struct kn_topic *topic)
+static uint64_t seen_by(const struct kn_topic *topic, const struct kn_reader *reader)
 {
-    uint32_t best = 0, most = 0;
-    for (uint32_t i = 0; i < topic->count; i++) {
-        uint32_t held = 0;
-        for (int h = 0; h < KN_HOLDS; h++)
-            held += atomic_load_explicit(&topic->holds[i].words[h], memory_order_relaxed) != 0;
-        if (held > most) {
-            most = held;
-            best = i;
-        }
-    }
-    return topic->count ? topic->readers[best] : NULL;
+    for (uint32_t i = 0; i < topic->ring.count; i++)
+        if (topic->ring.readers[i].owner == reader)
+            return topic->ring.readers[i].seen;
+    return topic->ring.pos;
 }
 
-/* One step towards room: a liar, a dead or a too slow reader is dropped, or a moment passes. */
-static int make_progress(struct kn_topic *topic, bool pool, int64_t deadline)
+/* How many of the chunks that `size` octets could have been put in wait for this reader. */
+static uint32_t blocked_by(const struct kn_topic *topic, uint32_t i, size_t size)
 {
-    struct koine_service *service = topic->service;
-    void *owner = NULL;
-    if (kn_ring_refresh(&topic->ring, &owner)) {
-        drop_reader(owner, &service->counts.protocol_errors);
-        return 0;
+    uint64_t seen = seen_by(topic, topic->readers[i]);
+    uint32_t kind = 0, blocked = 0;
+    for (uint32_t id = 0; id < KN_POOLS; id++) {
+        const struct kn_room *room = &topic->rooms[id];
+        if (room->size < size || (kind && room->size != kind))
+            continue;
+        kind = room->size;
+        blocked += kn_pool_blocked(&room->pool, seen, &topic->holds[i]);
     }
-    if (!pool && kn_ring_has_room(&topic->ring))
-        return 0;
-    struct kn_reader *slow = kn_ring_slowest(&topic->ring);
-    if (pool && kn_ring_passed(&topic->ring) == topic->ring.pos)
-        slow = greediest(topic);
-    if (!slow)
-        return KOINE_EFULL;
+    return blocked;
+}
+
+/* The reader that most chunks wait for; NULL when they wait for nobody. */
+static struct kn_reader *greediest(const struct kn_topic *topic, size_t size)
+{
+    uint32_t most = 0;
+    struct kn_reader *reader = NULL;
+    for (uint32_t i = 0; i < topic->count; i++) {
+        uint32_t blocked = blocked_by(topic, i, size);
+        if (blocked <= most)
+            continue;
+        most = blocked;
+        reader = topic->readers[i];
+    }
+    return reader;
+}
+
+/* Looks at all cursors; who lies is dropped. */
+static void refresh(struct kn_topic *topic)
+{
+    void *owner;
+    while (kn_ring_refresh(&topic->ring, &owner))
+        drop_reader(owner, &topic->service->counts.protocol_errors);
+}
+
+/* One step towards room: a dead or a too slow reader is dropped, or a moment passes. */
+static void push(struct kn_topic *topic, struct kn_reader *slow, uint64_t *countp, int64_t deadline)
+{
+    const struct koine_service *service = topic->service;
     if (is_dead(slow->link))
         drop_reader(slow, NULL);
     else if (service->options.policy == KOINE_DISCONNECT_SLOW || kn_now() >= deadline)
-        drop_reader(slow, pool ? &service->counts.revoked : &service->counts.dropped_slow);
+        drop_reader(slow, countp);
     else {
         struct timespec pause = kn_timespec(PAUSE_NS);
         wake_readers(topic, true);
         nanosleep(&pause, NULL);
     }
-    return 0;
 }
 
 static int64_t patience(const struct koine_service *service)
@@ -300,24 +118,45 @@ static int64_t patience(const struct koine_service *service)
 static int await_slot(struct kn_topic *topic)
 {
     int64_t deadline = 0;
-    int rc = 0;
-    while (!rc && !kn_ring_has_room(&topic->ring)) {
+    while (!kn_ring_has_room(&topic->ring)) {
+        refresh(topic);
+        if (kn_ring_has_room(&topic->ring))
+            break;
+        struct kn_reader *slow = kn_ring_slowest(&topic->ring);
+        if (!slow)
+            return KOINE_EFULL;
         deadline = deadline ? deadline : patience(topic->service);
-        rc = make_progress(topic, false, deadline);
+        push(topic, slow, &topic->service->counts.dropped_slow, deadline);
+    }
+    return 0;
+}
+
+/* Whose fault it is that there is no chunk is only known after a fresh look at the cursors. */
+static int await_chunk(struct kn_topic *topic, uint32_t *refp, void **chunkp, size_t size)
+{
+    int64_t deadline = 0;
+    int rc;
+    while ((rc = kn_topic_take(refp, chunkp, topic, size)) == KOINE_EFULL) {
+        refresh(topic);
+        if ((rc = kn_topic_take(refp, chunkp, topic, size)) != KOINE_EFULL)
+            break;
+        struct kn_reader *slow = greediest(topic, size);
+        if (!slow)
+            return KOINE_EFULL;
+        deadline = deadline ? deadline : patience(topic->service);
+        push(topic, slow, &topic->service->counts.revoked, deadline);
     }
     return rc;
 }
 
-static int await_chunk(struct kn_topic *topic, uint32_t *refp, void **chunkp)
+static int explain(const struct kn_topic *topic, int rc, size_t size)
 {
-    int64_t deadline = 0;
-    int rc;
-    while ((rc = kn_pool_take(refp, chunkp, &topic->pool, &topic->ring, topic->holds,
-                              topic->count)) == KOINE_EFULL) {
-        deadline = deadline ? deadline : patience(topic->service);
-        if ((rc = make_progress(topic, true, deadline)))
-            return rc;
-    }
+    struct koine_node *node = topic->service->node;
+    if (rc == KOINE_ETOOBIG)
+        return kn_node_fail(node, rc, "%zu octets, a sample holds at most %u", size,
+                            kn_rooms_most(topic->rooms));
+    if (rc == KOINE_ENOMEM || rc == KOINE_ELIMIT)
+        return kn_node_fail(node, rc, "no memory to publish %zu octets", size);
     return rc;
 }
 
@@ -346,22 +185,19 @@ static int put_chunk(struct kn_topic *topic, const struct kn_head *head,
     uint32_t ref = topic->loan;
     void *chunk = topic->loaned;
     int rc = 0;
-    if (size > topic->pool.size)
-        return kn_node_fail(node, KOINE_ETOOBIG, "%zu octets, a sample holds at most %u", size,
-                            topic->pool.size);
     if (value != chunk || !ref) {
-        if ((rc = await_chunk(topic, &ref, &chunk)))
-            return rc;
+        if ((rc = await_chunk(topic, &ref, &chunk, size)))
+            return explain(topic, rc, size);
         rc = kn_value_gather(chunk, size, type, value, &node->why);
     } else {
         topic->loan = 0;
         topic->loaned = NULL;
     }
     if (rc) {
-        kn_pool_give(&topic->pool, ref);
+        kn_rooms_give(topic->rooms, ref);
         return rc;
     }
-    kn_pool_publish(&topic->pool, ref, topic->ring.pos);
+    kn_rooms_publish(topic->rooms, ref, topic->ring.pos);
     kn_head_write(words, head);
     kn_copy_out(kn_ring_slot(&topic->ring)->payload, words, KN_HEAD_SIZE);
     kn_ring_publish(&topic->ring, (uint32_t)size, ref);
@@ -445,8 +281,10 @@ int koine_event_loan(void **valuep, struct koine_service *service, uint32_t memb
         return rc;
     const struct koine_type *type = type_of(service, member);
     struct kn_topic *topic = service->topics[member];
-    bool in_place = topic && topic->count && topic->pool.count && (type->flags & KOINE_TYPE_FIXED);
-    if (in_place && !topic->loan && (rc = await_chunk(topic, &topic->loan, &topic->loaned)))
+    bool in_place =
+        topic && topic->count && topic->rooms[0].count && (type->flags & KOINE_TYPE_FIXED);
+    if (in_place && !topic->loan &&
+        (rc = await_chunk(topic, &topic->loan, &topic->loaned, type->size)))
         return rc;
     if (in_place) {
         *valuep = memset(topic->loaned, 0, type->size);
@@ -465,7 +303,7 @@ void koine_event_discard(struct koine_service *service, uint32_t member)
     struct kn_topic *topic = check(service, member, KOINE_EVENT) ? NULL : service->topics[member];
     if (!topic || !topic->loan)
         return;
-    kn_pool_give(&topic->pool, topic->loan);
+    kn_rooms_give(topic->rooms, topic->loan);
     topic->loan = 0;
     topic->loaned = NULL;
 }

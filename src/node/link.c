@@ -335,6 +335,8 @@ static void take_one(struct kn_link *link)
         body = (struct kn_body){(uint8_t *)words + at, length - at, 0, {NULL, 0}};
     }
     kn_ring_next(&link->ring_in);
+    if (ref)
+        kn_ring_tell(&link->ring_in); /* chunks are few: the writer may wait for this one */
     if (body.error == KOINE_EPROTOCOL)
         kn_link_break(link);
     else if (link->state == KN_LINKED)
