@@ -147,8 +147,19 @@ void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, struct 
 static void send_cancel(struct kn_link *link, uint64_t serial)
 {
     struct kn_head head = {.kind = KN_CANCEL, .serial = serial};
-    if (link && link->state == KN_LINKED)
-        (void)kn_link_send(link, &head, NULL, NULL, NULL);
+    if (!link || link->state != KN_LINKED || kn_late_cancel(link, serial))
+        return;
+    (void)kn_link_post(link, &head, NULL, NULL, NULL);
+}
+
+void kn_call_lost(struct kn_link *link, uint64_t serial, int error)
+{
+    struct koine_pending *pending = find(link, serial);
+    if (!pending)
+        return;
+    link->node->depth++;
+    kn_pending_finish(pending, error, NULL, NULL);
+    link->node->depth--;
 }
 
 /* Starts again after each call-back, which may have changed the list. */
@@ -192,10 +203,12 @@ static const uint8_t kinds[] = {
 
 struct sending {
     struct kn_link *link;
-    const struct kn_head *head;
+    struct kn_head *head;
+    int64_t deadline;
     const struct koine_type *type;
     const void *value;
     int rc;
+    bool again;
 };
 
 static bool try_send(void *arg)
@@ -203,18 +216,21 @@ static bool try_send(void *arg)
     struct sending *sending = arg;
     if (sending->rc != KOINE_EFULL)
         return true;
+    if (sending->again && sending->head->present)
+        sending->head->remaining = kn_remaining(sending->deadline, kn_now());
+    sending->again = true;
     sending->rc = kn_link_send(sending->link, sending->head, sending->type, sending->value,
                                &sending->link->node->why);
     return sending->rc != KOINE_EFULL;
 }
 
 /* While the ring is full the node goes on serving, so two ends that both are full do not lock up. */
-static int send_by(struct sending *sending, int64_t deadline)
+static int send_waiting(struct sending *sending)
 {
     if (try_send(sending))
         return sending->rc;
     struct kn_link *hot = kn_link_asks(sending->link) ? NULL : sending->link;
-    int rc = kn_node_until(sending->link->node, try_send, sending, hot, deadline, true);
+    int rc = kn_node_until(sending->link->node, try_send, sending, hot, sending->deadline, true);
     return rc ? rc : sending->rc;
 }
 
@@ -222,20 +238,21 @@ static int send_pending(struct koine_pending *pending, struct koine_ref *ref, st
                         const struct koine_type *in, const void *value)
 {
     struct kn_link *link = ref->link;
-    int64_t now = kn_now();
     head->serial = pending->serial = ++link->serial;
     if (pending->deadline != INT64_MAX) {
         head->present = KN_PRESENT_DEADLINE;
-        head->remaining = kn_remaining(pending->deadline, now);
+        head->remaining = kn_remaining(pending->deadline, kn_now());
     }
-    struct sending sending = {link, head, in && in->size ? in : NULL, value, KOINE_EFULL};
+    in = in && in->size ? in : NULL;
+    struct sending sending = {link, head, pending->deadline, in, value, KOINE_EFULL, false};
     pending->link = link;
     if (head->flags & KN_FLAG_ONEWAY)
         kn_list_init(&pending->in_link);
     else
         kn_list_append(&link->pending, &pending->in_link);
     link->users++;
-    int rc = send_by(&sending, pending->deadline);
+    int rc = pending->waits ? send_waiting(&sending)
+                            : kn_link_post(link, head, in, value, &link->node->why);
     link->users--;
     return rc;
 }
@@ -381,6 +398,7 @@ static int call(const void **outp, struct koine_ref *ref, enum koine_request_sor
     struct koine_pending pending = {.deadline = deadline_of(ref->node, timeout),
                                     .done = remember,
                                     .arg = &call,
+                                    .waits = true,
                                     .arena = &ref->answer};
     kn_list_init(&pending.in_link);
     if (!ref->waiting)

@@ -28,7 +28,12 @@
 
 #include <koine/koine.h>
 
-enum { KN_DEPTH_MAX = 16, KN_GREETINGS_MAX = 64 };
+enum {
+    KN_DEPTH_MAX = 16,
+    KN_GREETINGS_MAX = 64,
+    KN_LATE_MAX = 1024,
+    KN_LATE_OCTETS = 2 * KN_BODY_MAX
+};
 #define KN_NODE_OCTETS (UINT64_C(1) << 30) /* further memory for answers and samples */
 #define KN_HELLO_NS    (5 * KOINE_SECOND)
 
@@ -70,7 +75,10 @@ struct kn_link {
     struct kn_list pending;  /* struct koine_pending: calls of ours that wait for an answer */
     struct kn_list requests; /* struct koine_request: calls of theirs that wait for our answer */
     uint32_t request_count;
-    struct kn_list late;    /* struct kn_late: answers that the ring has no room for yet */
+    struct kn_list late; /* struct kn_late: what there is no room for yet */
+    uint32_t late_count;
+    size_t late_octets;
+    bool choked;            /* the serving end: so much waits that no more requests are taken */
     struct kn_list readers; /* struct kn_reader: their subscriptions to our events */
     uint64_t serial;
     int error;                 /* why the greeting failed */
@@ -170,6 +178,7 @@ struct koine_pending {
     void *arg;
     struct koine_ref *ref;
     bool owned; /* to be freed after `done` */
+    bool waits; /* its caller waits: it is sent when there is room, and not queued */
     bool whole; /* the answer is copied, and stays when its message is gone */
 };
 
@@ -235,9 +244,20 @@ int kn_link_attach(struct kn_link *link);
 /* Sends a message. KOINE_EFULL: no room in the ring or the pool now. */
 int kn_link_send(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
                  const void *value, struct koine_why *why);
-/* The same for answers, which may not fail for want of room: kept until there is some. */
-int kn_link_answer(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
-                   const void *value, struct koine_why *why);
+/* The same, but what there is no room for is kept until there is some. KOINE_EFULL: too much waits. May
+ * call back. */
+int kn_link_post(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                 const void *value, struct koine_why *why);
+/* A body in flight form, or (`type`) one that is to be gathered where it will lie. */
+struct kn_outgoing {
+    const struct koine_type *type;
+    const void *value;
+    size_t size;
+};
+int kn_outgoing_put(void *to, const struct kn_outgoing *outgoing, struct koine_why *why);
+/* Sends past what waits. */
+int kn_link_put(struct kn_link *link, const struct kn_head *head,
+                const struct kn_outgoing *outgoing, struct koine_why *why);
 /* Handles what the ring holds; the number of messages. */
 int kn_link_poll(struct kn_link *link);
 bool kn_link_has_news(const struct kn_link *link);
@@ -247,6 +267,14 @@ bool kn_link_has_news(const struct kn_link *link);
 bool kn_user_enter(struct kn_link *link);
 void kn_user_greeted(struct kn_link *link);
 void kn_user_leave(struct kn_link *link);
+
+/* ---- late.c */
+int kn_late_add(struct kn_link *link, const struct kn_head *head,
+                const struct kn_outgoing *outgoing, struct koine_why *why);
+void kn_late_send(struct kn_link *link);
+/* Takes a call that was not sent yet out of the queue. */
+bool kn_late_cancel(struct kn_link *link, uint64_t serial);
+void kn_late_clear(struct kn_link *link);
 
 /* ---- more.c */
 /* A chunk for `size` octets. KOINE_EFULL: not now; the link may be gone after any error. */
@@ -289,6 +317,9 @@ void kn_request_cancelled(struct kn_link *link, uint64_t serial);
 void kn_request_orphan(struct koine_request *request);
 void kn_request_free(struct koine_request *request);
 void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, struct kn_body *body);
+/* What waited for room could not be sent: the caller is told, or the call ends with `error`. */
+void kn_answer_lost(struct kn_link *link, const struct kn_head *head, int error);
+void kn_call_lost(struct kn_link *link, uint64_t serial, int error);
 void kn_pending_finish(struct koine_pending *pending, int error, const void *out,
                        const struct koine_fault *fault);
 /* ---- event_out.c, event_in.c */

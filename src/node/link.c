@@ -6,14 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* An answer that waits for room, already in flight form. */
-struct kn_late {
-    struct kn_list in_link;
-    struct kn_head head;
-    size_t size;
-    uint64_t body[];
-};
-
 struct kn_link *kn_link_new(struct koine_node *node, int fd)
 {
     struct kn_link *link = calloc(1, sizeof *link);
@@ -68,11 +60,7 @@ void kn_link_drop(struct kn_link *link)
     kn_rooms_deinit(link->rooms);
     KN_LIST_EACH(at, &link->requests)
     kn_request_orphan(KN_LIST_ENTRY(at, struct koine_request, in_link));
-    KN_LIST_EACH(at, &link->late)
-    {
-        kn_list_unlink(at);
-        free(KN_LIST_ENTRY(at, struct kn_late, in_link));
-    }
+    kn_late_clear(link);
     if (link->service) {
         link->service->link_count--;
         kn_list_unlink(&link->in_service);
@@ -148,14 +136,7 @@ static void publish(struct kn_link *link, uint32_t length, uint32_t ref)
         (void)send(link->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* A body in flight form, or (`type`) one that is to be gathered where it will lie. */
-struct body {
-    const struct koine_type *type;
-    const void *value;
-    size_t size;
-};
-
-static int put_body(void *to, const struct body *body, struct koine_why *why)
+int kn_outgoing_put(void *to, const struct kn_outgoing *body, struct koine_why *why)
 {
     if (body->type)
         return kn_value_gather(to, body->size, body->type, body->value, why);
@@ -163,13 +144,13 @@ static int put_body(void *to, const struct body *body, struct koine_why *why)
     return 0;
 }
 
-static int send_inline(struct kn_link *link, const struct kn_head *head, const struct body *body,
-                       struct koine_why *why)
+static int send_inline(struct kn_link *link, const struct kn_head *head,
+                       const struct kn_outgoing *body, struct koine_why *why)
 {
     uint64_t words[KN_SLOT_ROOM / 8];
     size_t at = kn_head_size(head);
     kn_head_write(words, head);
-    int rc = body->size ? put_body((uint8_t *)words + at, body, why) : 0;
+    int rc = body->size ? kn_outgoing_put((uint8_t *)words + at, body, why) : 0;
     if (rc)
         return rc;
     kn_copy_out(kn_ring_slot(&link->ring_out)->payload, words, at + body->size);
@@ -184,8 +165,8 @@ static int explain(struct koine_why *why, int rc, size_t size)
     return rc;
 }
 
-static int send_chunk(struct kn_link *link, const struct kn_head *head, const struct body *body,
-                      struct koine_why *why)
+static int send_chunk(struct kn_link *link, const struct kn_head *head,
+                      const struct kn_outgoing *body, struct koine_why *why)
 {
     uint64_t words[KN_HEAD_MAX / 8];
     uint32_t ref;
@@ -193,7 +174,7 @@ static int send_chunk(struct kn_link *link, const struct kn_head *head, const st
     int rc = kn_link_take(&ref, &chunk, link, body->size);
     if (rc)
         return explain(why, rc, body->size);
-    if ((rc = put_body(chunk, body, why))) {
+    if ((rc = kn_outgoing_put(chunk, body, why))) {
         kn_rooms_give(link->rooms, ref);
         return rc;
     }
@@ -203,8 +184,8 @@ static int send_chunk(struct kn_link *link, const struct kn_head *head, const st
     return 0;
 }
 
-static int send_body(struct kn_link *link, const struct kn_head *head, const struct body *body,
-                     struct koine_why *why)
+int kn_link_put(struct kn_link *link, const struct kn_head *head, const struct kn_outgoing *body,
+                struct koine_why *why)
 {
     int rc = make_room(link);
     if (rc)
@@ -214,10 +195,10 @@ static int send_body(struct kn_link *link, const struct kn_head *head, const str
     return send_chunk(link, head, body, why);
 }
 
-static int measure(struct body *body, const struct koine_type *type, const void *value,
+static int measure(struct kn_outgoing *body, const struct koine_type *type, const void *value,
                    struct koine_why *why)
 {
-    *body = (struct body){type, value, 0};
+    *body = (struct kn_outgoing){type, value, 0};
     int rc = type ? kn_value_size(&body->size, type, value, why) : 0;
     if (!rc && body->size > KN_BODY_MAX)
         rc = kn_refuse(why, KOINE_ETOOBIG, NULL, "%zu octets, a message holds at most %d",
@@ -228,50 +209,26 @@ static int measure(struct body *body, const struct koine_type *type, const void 
 int kn_link_send(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
                  const void *value, struct koine_why *why)
 {
-    struct body body;
+    struct kn_outgoing body;
     int rc = measure(&body, type, value, why);
     if (!rc && !kn_list_empty(&link->late))
         rc = KOINE_EFULL;
-    return rc ? rc : send_body(link, head, &body, why);
+    return rc ? rc : kn_link_put(link, head, &body, why);
 }
 
-static int keep_late(struct kn_link *link, const struct kn_head *head, const struct body *body,
-                     struct koine_why *why)
+int kn_link_post(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
+                 const void *value, struct koine_why *why)
 {
-    struct kn_late *late = malloc(sizeof *late + ((body->size + 7) & ~(size_t)7));
-    if (!late)
-        return KOINE_ENOMEM;
-    late->head = *head;
-    late->size = body->size;
-    int rc = body->size ? put_body(late->body, body, why) : 0;
-    if (rc)
-        free(late);
-    else
-        kn_list_append(&link->late, &late->in_link);
-    return rc;
-}
-
-int kn_link_answer(struct kn_link *link, const struct kn_head *head, const struct koine_type *type,
-                   const void *value, struct koine_why *why)
-{
-    struct body body;
+    struct kn_outgoing body;
     int rc = measure(&body, type, value, why);
     if (rc)
         return rc;
-    rc = kn_list_empty(&link->late) ? send_body(link, head, &body, why) : KOINE_EFULL;
-    return rc == KOINE_EFULL ? keep_late(link, head, &body, why) : rc;
-}
-
-static void send_late(struct kn_link *link)
-{
-    while (link->state == KN_LINKED && !kn_list_empty(&link->late)) {
-        struct kn_late *late = KN_LIST_ENTRY(link->late.next, struct kn_late, in_link);
-        struct body body = {NULL, late->body, late->size};
-        if (send_body(link, &late->head, &body, NULL))
-            return;
-        kn_list_unlink(&late->in_link);
-        free(late);
-    }
+    if (!kn_list_empty(&link->late))
+        kn_late_send(link);
+    if (link->state != KN_LINKED)
+        return KOINE_EDOWN;
+    rc = kn_list_empty(&link->late) ? kn_link_put(link, head, &body, why) : KOINE_EFULL;
+    return rc == KOINE_EFULL ? kn_late_add(link, head, &body, why) : rc;
 }
 
 /* ---------------------------------------------------------------- receiving */
@@ -347,7 +304,7 @@ static void take_one(struct kn_link *link)
 
 bool kn_link_has_news(const struct kn_link *link)
 {
-    return link->state == KN_LINKED && kn_ring_has_more(&link->ring_in);
+    return link->state == KN_LINKED && !link->choked && kn_ring_has_more(&link->ring_in);
 }
 
 int kn_link_poll(struct kn_link *link)
@@ -355,7 +312,7 @@ int kn_link_poll(struct kn_link *link)
     int count = 0;
     link->users++;
     if (!kn_list_empty(&link->late))
-        send_late(link);
+        kn_late_send(link);
     while (count < KN_LINK_SLOTS && kn_link_has_news(link)) {
         take_one(link);
         count++;

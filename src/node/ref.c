@@ -69,7 +69,7 @@ static int ask(const struct koine_interface **interfacep, struct koine_ref *ref,
                                     .done = described,
                                     .arg = &description,
                                     .ref = ref};
-    int rc = kn_link_send(link, &head, NULL, NULL, &ref->node->why);
+    int rc = kn_link_post(link, &head, NULL, NULL, &ref->node->why);
     if (rc)
         return rc;
     kn_list_append(&link->pending, &pending.in_link);

@@ -65,19 +65,20 @@ static int send_fault(struct kn_link *link, const struct kn_head *head,
 {
     if (link->state != KN_LINKED)
         return 0;
-    int rc = kn_link_answer(link, head, kn_fault_type(), value, NULL);
+    int rc = kn_link_post(link, head, kn_fault_type(), value, NULL);
     return rc == KOINE_EDOWN || rc == KOINE_EPROTOCOL ? 0 : rc;
 }
 
 /* In place of what could not be sent. Nobody is left waiting: the last resort is to hang up. */
-static void send_small_fault(struct kn_link *link, const struct kn_head *head, int error)
+void kn_answer_lost(struct kn_link *link, const struct kn_head *lost, int error)
 {
+    struct kn_head head = {.kind = KN_FAULT, .member = lost->member, .serial = lost->serial};
     struct kn_fault_value value = {.code = KOINE_FAULT_RESOURCE_EXHAUSTED,
                                    .completion = KOINE_COMPLETED_YES,
                                    .name = koine_string(""),
                                    .message = koine_string(koine_strerror(error)),
                                    .origin = koine_string("")};
-    if (send_fault(link, head, &value))
+    if (send_fault(link, &head, &value))
         kn_link_drop(link);
 }
 
@@ -113,7 +114,7 @@ static int answer_fault(struct koine_request *request, const struct koine_fault 
         return rc;
     struct kn_head head = {.kind = KN_FAULT, .member = request->member, .serial = request->serial};
     if (request->link && !request->oneway && (rc = send_fault(request->link, &head, &value)))
-        send_small_fault(request->link, &head, rc);
+        kn_answer_lost(request->link, &head, rc);
     request->answered = true;
     return 0;
 }
@@ -140,7 +141,7 @@ static int answer_value(struct koine_request *request, const void *out)
         type = NULL;
     int rc = 0;
     if (request->link && request->link->state == KN_LINKED && !request->oneway)
-        rc = kn_link_answer(request->link, &head, type, out, &why);
+        rc = kn_link_post(request->link, &head, type, out, &why);
     if (rc == KOINE_EDOWN || rc == KOINE_EPROTOCOL)
         rc = 0;
     if (rc)
@@ -288,8 +289,8 @@ static void describe(struct koine_request *request)
 {
     struct kn_head head = {.kind = KN_REPLY, .serial = request->serial};
     struct koine_why why;
-    int rc = kn_link_answer(request->link, &head, kn_interface_type(), request->service->interface,
-                            &why);
+    int rc =
+        kn_link_post(request->link, &head, kn_interface_type(), request->service->interface, &why);
     if (rc && rc != KOINE_EDOWN)
         answer_code(request, KOINE_FAULT_RESOURCE_EXHAUSTED,
                     "the description is too large for a message");
