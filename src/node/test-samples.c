@@ -21,6 +21,33 @@ struct pair {
     struct koine_ref *ref;
 };
 
+/* Every subscription of a test, given back at its end. */
+static struct koine_sub *subs[16];
+
+static struct koine_sub *keep(struct koine_sub *sub)
+{
+    for (size_t i = 0; i < sizeof subs / sizeof *subs; i++) {
+        if (subs[i])
+            continue;
+        return subs[i] = sub;
+    }
+    abort();
+}
+
+static struct koine_sub *subscribe(struct pair *pair)
+{
+    struct koine_sub *sub;
+    assert_int_equal(koine_subscribe(&sub, pair->ref, wire_Echo_frame_index, 0), 0);
+    return keep(sub);
+}
+
+static void unsubscribe(const struct koine_sub *sub)
+{
+    for (size_t i = 0; i < sizeof subs / sizeof *subs; i++)
+        if (!sub || subs[i] == sub)
+            subs[i] = koine_unsubscribe(subs[i]);
+}
+
 static void open_all(struct pair *pair, const struct echo_options *options)
 {
     uint32_t noted;
@@ -42,6 +69,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct pair *pair = *state;
+    unsubscribe(NULL);
     koine_node_close(pair->node);
     if (pair->echo.pid)
         echo_stop(&pair->echo);
@@ -52,16 +80,10 @@ static int end(void **state)
 
 static void start_again(struct pair *pair, const struct echo_options *options)
 {
+    unsubscribe(NULL);
     koine_node_close(pair->node);
     echo_stop(&pair->echo);
     open_all(pair, options);
-}
-
-static struct koine_sub *subscribe(struct pair *pair)
-{
-    struct koine_sub *sub;
-    assert_int_equal(koine_subscribe(&sub, pair->ref, wire_Echo_frame_index, 0), 0);
-    return sub;
 }
 
 static bool is_frame(const struct koine_sample *sample, uint32_t size, uint32_t seed)
@@ -117,7 +139,7 @@ static void an_entry_that_is_used_again_starts_anew(void **state)
         assert_int_equal(echo_publish(&pair->echo, MIB - ROOT, i, 1), 0);
         if (i & 1)
             take_and_release(sub, MIB - ROOT, i);
-        koine_unsubscribe(sub);
+        unsubscribe(sub);
     }
 }
 
@@ -130,8 +152,10 @@ static void an_attribute_as_large_is_watched(void **state)
         uint8_t *data = test_data(3 * MIB, i);
         struct koine_octets in = {{data}, 3 * MIB, 0};
         assert_int_equal(wire_Echo_set_blob(pair->ref, &in), 0);
-        if (!i)
+        if (!i) {
             assert_int_equal(wire_Echo_watch_blob(&sub, pair->ref), 0);
+            keep(sub);
+        }
         assert_int_equal(koine_event_wait(&sample, sub, 10 * KOINE_SECOND), 0);
         const struct koine_octets *value = koine_sample_value(sample);
         assert_true(value->length == 3 * MIB && !memcmp(value->ptr, data, 3 * MIB));
@@ -184,6 +208,7 @@ static void hold_for_ever(struct pair *pair, const struct echo_options *options)
     struct echo_report report;
     echo_report(&report, &pair->echo);
     assert_int_equal(report.dropped, 1);
+    unsubscribe(slow);
     koine_node_close(node);
 }
 
@@ -289,7 +314,7 @@ static void subscriptions_leave_nothing(void **state)
         sub = subscribe(pair);
         assert_int_equal(echo_publish(&pair->echo, MOST, i, 1), 0);
         take_and_release(sub, MOST, i);
-        koine_unsubscribe(sub);
+        unsubscribe(sub);
         assert_int_equal(test_fds(), fds);
         assert_int_equal(test_maps(), maps);
     }
