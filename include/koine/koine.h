@@ -12,6 +12,12 @@
  * the child. A value handed to a callback or by an out-parameter is at rest, was checked, and is
  * private to this process, except its leaves (octets, sequences of plain elements, plain types), which
  * may lie in memory that the sender can still write.
+ *
+ * A call, an answer, an attribute and a sample of varying size hold at most 16 MiB in flight
+ * (KOINE_ETOOBIG, and koine_node_why names both sizes). Above 64 KiB a link needs further shared memory,
+ * which is made at the first such value and kept; without it the one call fails (KOINE_ENOMEM here, a
+ * fault KOINE_FAULT_RESOURCE_EXHAUSTED from there). A value over 64 KiB occupies one of the sender's few
+ * chunks of its size for as long as it is kept, so give it back soon.
  */
 #ifndef KOINE_KOINE_H
 #define KOINE_KOINE_H
@@ -188,8 +194,10 @@ int koine_request_text(const char **jsonp, size_t *lengthp, struct koine_request
 /* Memory that lives until the reply is sent; for the strings and sequences of an answer. */
 void *koine_request_alloc(struct koine_request *request, size_t size);
 
-/* Answers. After a reply (also a failed KOINE_EDATA excepted) the request is gone. `out` is the out
- * struct, the attribute's value for GET, NULL for SET and empty outs; it is copied before return. */
+/* Answers. After a reply the request is gone; after KOINE_EDATA, KOINE_ETOOBIG, KOINE_ENOMEM and
+ * KOINE_EFULL (too many answers wait for this caller to read them) it stays, to be answered otherwise.
+ * `out` is the out struct, the attribute's value for GET, NULL for SET and empty outs; it is copied
+ * before return. */
 int koine_reply(struct koine_request *request, const void *out);
 int koine_reply_text(struct koine_request *request, const char *json, size_t length);
 /* `fault->type` must be one of the operation's `raises` or NULL. */
@@ -247,12 +255,16 @@ int koine_set_text(struct koine_ref *ref, const char *member, const char *json, 
 
 /* Asynchronous. `done` runs exactly once, inside a function of the node, unless the call is one-way.
  * `out` (or `fault`, with KOINE_EFAULT) lives during it. `sort` CALL, GET or SET. *pendingp (may be
- * NULL) is valid until `done` began. */
+ * NULL) is valid until `done` began.
+ * It does not wait for room: when the service is behind, the call is copied and sent later, in order, up to
+ * 1024 calls and 32 MiB of a reference, and then KOINE_EFULL. A queued one-way call for which there is no
+ * memory when its turn comes is dropped. It waits only where the reference must connect again or ask for
+ * the interface first. */
 typedef void koine_done(void *arg, int error, const void *out, const struct koine_fault *fault);
 int koine_start(struct koine_pending **pendingp, struct koine_ref *ref,
                 enum koine_request_sort sort, uint32_t member, const void *in, int64_t timeout,
                 koine_done *done, void *arg);
-/* Tells the service; `done` runs with KOINE_ECANCELLED before this returns. */
+/* Tells the service, or takes the call back when it was not sent yet; `done` runs with KOINE_ECANCELLED before this returns. */
 int koine_cancel(struct koine_pending *pending);
 
 /* ------------------------------------------------------------------ events and attributes */

@@ -187,7 +187,7 @@ static int read_description(const char *text, bool start)
     koine_node_process(node, 0);
     return theirs->doc.length != MIB || strcmp(theirs->doc.ptr, text) ||
            theirs->features.ptr[wire_Echo_fail_index].raises.length != 1 ||
-           *theirs->features.ptr[wire_Echo_fail_index].raises.ptr <= 0;
+           test_is_shared(theirs->features.ptr[wire_Echo_fail_index].raises.ptr);
 }
 
 /* A description is kept for as long as the reference, so nothing of it may stay in the link. */

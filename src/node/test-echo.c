@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -82,6 +83,21 @@ int test_maps(void)
         count += strstr(line, "memfd:koine") != NULL;
     fclose(maps);
     return count;
+}
+
+bool test_is_shared(const void *octets)
+{
+    char line[512];
+    bool shared = false;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (fgets(line, sizeof line, maps)) {
+        uintptr_t begin, end;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) == 2 &&
+            (uintptr_t)octets >= begin && (uintptr_t)octets < end)
+            shared = strstr(line, "memfd:koine") != NULL;
+    }
+    fclose(maps);
+    return shared;
 }
 
 /* The only way without privileges to have fallocate fail for want of memory. */

@@ -47,6 +47,8 @@ uint32_t test_sum(const uint8_t *data, uint32_t size);
 int test_fds(void);
 /* Shared memory of links and topics mapped here. */
 int test_maps(void);
+/* Whether `octets` lie in it. */
+bool test_is_shared(const void *octets);
 /* From now on this process cannot reserve more than `most` octets at once. */
 void test_make_poor(uint32_t most);
 

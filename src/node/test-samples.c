@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "node/internal.h"
 #include "node/test-echo.h"
 #include "node/test-server.h"
-
-#include "base/clock.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -243,20 +242,31 @@ static void who_keeps_up_is_never_slow(void **state)
 
 /* ---------------------------------------------------------------- life and death */
 
-static void large_samples_of_a_killed_publisher_are_still_read(void **state)
+static void read_what_was_left(struct pair *pair, bool death_first)
 {
-    struct pair *pair = *state;
     struct koine_sample *none;
     struct koine_sub *sub = subscribe(pair);
     assert_int_equal(echo_publish(&pair->echo, MIB - ROOT, 1, 3), 0);
     assert_int_equal(echo_publish(&pair->echo, MOST, 7, 2), 0);
     echo_kill(&pair->echo);
     pair->echo.pid = 0;
+    if (death_first)
+        kn_link_died(&pair->ref->link->life, 0);
     for (uint32_t i = 0; i < 3; i++)
         take_and_release(sub, MIB - ROOT, 1 + i);
     for (uint32_t i = 0; i < 2; i++)
         take_and_release(sub, MOST, 7 + i);
     assert_int_equal(koine_event_wait(&none, sub, 10 * KOINE_SECOND), KOINE_EDOWN);
+}
+
+static void large_samples_of_a_killed_publisher_are_still_read(void **state)
+{
+    read_what_was_left(*state, false);
+}
+
+static void also_when_the_death_is_seen_before_the_socket_was_read(void **state)
+{
+    read_what_was_left(*state, true);
 }
 
 static void a_sample_outlives_its_publisher(void **state)
@@ -349,6 +359,7 @@ int main(void)
         TEST(or_at_once),
         TEST(who_keeps_up_is_never_slow),
         TEST(large_samples_of_a_killed_publisher_are_still_read),
+        TEST(also_when_the_death_is_seen_before_the_socket_was_read),
         TEST(a_sample_outlives_its_publisher),
         TEST(killed_readers_hold_nothing),
         TEST(subscriptions_leave_nothing),
