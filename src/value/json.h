@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "value/why.h"
 
+#include <koine/error.h>
 #include <koine/type.h>
 
 enum { KN_JSON_DEPTH = 64 };
@@ -66,6 +67,9 @@ int kn_json_read(void **valuep, struct kn_arena *arena, const struct koine_type 
 /* Writes a value at rest; `flags` KOINE_JSON_*. Answers the buffer's failure, or KOINE_EDEPTH. */
 int kn_json_write(struct kn_buffer *buffer, const struct koine_type *type, const void *value,
                   unsigned flags);
+/* {"code":"not_found","name":...,"message":...,"completion":"no","retryable":false,"origin":...,
+ * "value":{...}}, without name, message, origin and value where there are none. */
+int kn_json_write_fault(struct kn_buffer *buffer, const struct koine_fault *fault);
 /* A JSON string. */
 void kn_json_write_string(struct kn_buffer *buffer, struct kn_str text);
 

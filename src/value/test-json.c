@@ -248,6 +248,37 @@ static void text_for_people_is_laid_out(void **state)
     free(value);
 }
 
+static void faults_are_written_without_what_they_lack(void **state)
+{
+    (void)state;
+    struct koine_fault fault = {.code = KOINE_FAULT_NOT_FOUND, .message = "no \"x\""};
+    uint8_t pair[2] = {1, 2};
+    struct kn_buffer buffer;
+    kn_buffer_init(&buffer, 0);
+    assert_int_equal(kn_json_write_fault(&buffer, &fault), 0);
+    assert_string_equal(buffer.ptr, "{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\","
+                                    "\"completion\":\"no\",\"retryable\":false}");
+    fault = (struct koine_fault){.code = 99,
+                                 .completion = KOINE_COMPLETED_YES,
+                                 .retryable = 1,
+                                 .name = "a::B",
+                                 .message = "half \xe2\x82",
+                                 .origin = "hop",
+                                 .type = &types[PAIR],
+                                 .value = pair};
+    kn_buffer_clear(&buffer);
+    assert_int_equal(kn_json_write_fault(&buffer, &fault), 0);
+    assert_string_equal(buffer.ptr, "{\"code\":\"unknown\",\"name\":\"a::B\",\"message\":\"half \","
+                                    "\"completion\":\"yes\",\"retryable\":true,"
+                                    "\"origin\":\"hop\",\"value\":[1,2]}");
+    int32_t no_label = 7;
+    fault.type = &types[MODE];
+    fault.value = &no_label;
+    kn_buffer_clear(&buffer);
+    assert_int_equal(kn_json_write_fault(&buffer, &fault), KOINE_EDATA);
+    kn_buffer_deinit(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +288,7 @@ int main(void)
         cmocka_unit_test(the_scanner_gives_parts_as_they_stand),
         cmocka_unit_test(every_cut_of_a_text_is_refused),
         cmocka_unit_test(text_for_people_is_laid_out),
+        cmocka_unit_test(faults_are_written_without_what_they_lack),
     };
     return cmocka_run_group_tests_name("json", tests, lay_out, NULL);
 }
