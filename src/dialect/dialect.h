@@ -104,7 +104,8 @@ struct kn_host {
                const struct kn_question *question, uint64_t cookie);
     /* A call, one-way call, get, set or cancel of this channel. Answers come by `send`, never from inside
      * here, exactly one for each delivered request that is not one-way, unless it is cancelled or the
-     * channel closes. KOINE_EFULL: too many calls wait; deliver again after the next `send`. */
+     * channel closes. KOINE_EFULL: too many of this channel's calls wait; deliver again in its next
+     * `send`. Any other error: not delivered, and no answer comes. */
     int (*deliver)(const struct kn_message *message);
 };
 
