@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The object gate: what a file of src/ shows to other files begins with kn_ or koine_.
+"""The object gate: what a file of src/ shows to other files begins with kn_ or koine_, or in the folder of
+a dialect with the dialect's name: its files are one module, and nobody else includes their headers.
 
 It looks at the objects that compile_commands.json of a build folder names: of sources in src/ that are
 neither tests nor generated.
@@ -21,7 +22,8 @@ def objects(build):
     commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     sources = [(pathlib.Path(build, c["file"]).resolve(), build / c["output"]) for c in commands]
     return [(s, o) for s, o in sources
-            if "src" in s.parts and o.exists() and not s.name.startswith("test-")
+            if "src" in s.parts and "test" not in s.parts and o.exists()
+            and not s.name.startswith("test-")
             and build.resolve() not in s.parents]
 
 
@@ -31,9 +33,15 @@ def shown(path):
     return [line.split()[0] for line in run.stdout.splitlines() if line.strip()]
 
 
+def allowed(source, name):
+    above = source.parent
+    own = above.parent.name == "dialect" and name.startswith(above.name + "_")
+    return own or name == "main" or OURS.match(name)
+
+
 def errors(found):
     return [f"{source.name}: shows {name}" for source, object_file in found
-            for name in shown(object_file) if name != "main" and not OURS.match(name)]
+            for name in shown(object_file) if not allowed(source, name)]
 
 
 build_folder = pathlib.Path(gate.arguments("build").build)

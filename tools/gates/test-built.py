@@ -35,6 +35,10 @@ OBJECTS = [
     ("internal names", [], "src/a.c", "int kn_a, koine_b;\nstatic int c;\n"),
     ("a name without prefix", ["object-names"], "src/a.c", "int a;\n"),
     ("names in a test", ["objects are found"], "src/test-a.c", "int a;\n"),
+    ("names in a folder of tests", ["objects are found"], "src/a/test/a.c", "int a;\n"),
+    ("names of a dialect in its folder", [], "src/dialect/x/a.c", "int x_a;\n"),
+    ("names of another dialect", ["object-names"], "src/dialect/x/a.c", "int y_a;\n"),
+    ("names of a dialect elsewhere", ["object-names"], "src/x/a.c", "int x_a;\n"),
 ]
 
 
