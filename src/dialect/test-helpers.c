@@ -176,7 +176,7 @@ static void companions_reach_attributes_and_real_members_win(void **state)
         KOINE_EMEMBER);
 }
 
-/* ---------------------------------------------------------------- faults */
+/* ---------------------------------------------------------------- faults, the list */
 
 static void each_error_is_a_fault(void **state)
 {
@@ -194,6 +194,19 @@ static void each_error_is_a_fault(void **state)
     assert_string_equal(kn_fault_of(KOINE_EPERM, "x").message, "x");
 }
 
+static void the_list_names_each_dialect_once(void **state)
+{
+    size_t count = 0;
+    (void)state;
+    for (; kn_dialects[count]; count++) {
+        const struct kn_identity *identity = kn_dialects[count]->identity;
+        assert_true(identity->title && identity->spec && identity->transports[0]);
+        for (size_t i = 0; i < count; i++)
+            assert_string_not_equal(identity->name, kn_dialects[i]->identity->name);
+    }
+    assert_true(count > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -204,6 +217,7 @@ int main(void)
         TEST(output_waits_while_the_peer_is_slow_and_keeps_its_order),
         TEST(companions_reach_attributes_and_real_members_win),
         TEST(each_error_is_a_fault),
+        TEST(the_list_names_each_dialect_once),
     };
     return cmocka_run_group_tests_name("helpers", tests, NULL, NULL);
 }

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What holds for every dialect at the level of octets, whatever it says. Built once per dialect of the
+ * list; its conversations are <name>/test/stream-*.in and exchange-*.in, each with the expected .out.
+ *
+ *      whole | split everywhere | cut anywhere | each allocation failing | late, shuffled, slow, full
+ *      what a get answers can be set again: encode, decode, equal
+ *
+ * The fake host (test-host.h) aborts when the contract is broken. The seed of a random run is printed.
+ */
+#include "dialect/test-form.h"
+#include "dialect/test-host.h"
+
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+extern const struct kn_dialect KN_DIALECT;
+
+enum { CONVERSATIONS = 64, RANDOM_SPLITS = 200, RANDOM_PLANS = 40, RANDOM_TYPES = 20 };
+
+struct conversation {
+    const char *name;
+    enum kn_shape shape;
+    char *in, *out;
+    size_t in_length, out_length;
+};
+
+static struct conversation conversations[CONVERSATIONS];
+static size_t conversation_count;
+static struct test_services services;
+
+/* ---------------------------------------------------------------- allocation by the dialect */
+
+static long mallocs_left = -1; /* of the dialect that succeed; negative: all */
+
+static int refused(void)
+{
+    if (!test_inside || mallocs_left < 0)
+        return 0;
+    return mallocs_left ? (mallocs_left--, 0) : 1;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return refused() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return refused() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return refused() ? NULL : __real_realloc(old, size);
+}
+
+/* ---------------------------------------------------------------- conversations */
+
+static char *read_file(size_t *lengthp, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        fail_msg("%s is missing", path);
+    char *text = malloc(1 << 20);
+    *lengthp = fread(text, 1, 1 << 20, file);
+    fclose(file);
+    return text;
+}
+
+static void load(const char *pattern, enum kn_shape shape)
+{
+    glob_t found;
+    char path[1024];
+    if (glob(pattern, 0, NULL, &found))
+        return;
+    for (size_t i = 0; i < found.gl_pathc && conversation_count < CONVERSATIONS; i++) {
+        struct conversation *one = &conversations[conversation_count++];
+        snprintf(path, sizeof path, "%s", found.gl_pathv[i]);
+        one->shape = shape;
+        one->name = strdup(strrchr(path, '/') + 1);
+        one->in = read_file(&one->in_length, path);
+        memcpy(path + strlen(path) - 3, ".out", sizeof ".out");
+        one->out = read_file(&one->out_length, path);
+    }
+    globfree(&found);
+}
+
+static int load_all(void **state)
+{
+    (void)state;
+    load(KN_TEST_DIR "/stream-*.in", KN_STREAM);
+    load(KN_TEST_DIR "/exchange-*.in", KN_EXCHANGE);
+    test_services_init(&services, 1);
+    return conversation_count == 0;
+}
+
+static int drop_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        free((char *)conversations[i].name);
+        free(conversations[i].in);
+        free(conversations[i].out);
+    }
+    test_services_deinit(&services);
+    return 0;
+}
+
+static void begin(struct test_host *host, const struct conversation *one,
+                  const struct test_plan *plan)
+{
+    test_host_init(host, &KN_DIALECT, plan, &services, one->shape);
+}
+
+/* ---------------------------------------------------------------- output */
+
+static int compare_units(const void *a, const void *b)
+{
+    return kn_str_compare(*(const struct kn_str *)a, *(const struct kn_str *)b);
+}
+
+/* The whole messages of an output, sorted. Fails when something else is left. */
+static size_t units(struct kn_str **unitsp, const char *name, struct kn_str output,
+                    enum kn_shape shape)
+{
+    size_t count = 0, length;
+    struct kn_str *all = calloc(output.length + 1, sizeof *all);
+    for (; output.length; output.ptr += length, output.length -= length) {
+        length = test_form_unit(output, shape);
+        if (!length)
+            fail_msg("%s: no well-formed output: %.*s", name, (int)output.length, output.ptr);
+        all[count++] = (struct kn_str){output.ptr, length};
+    }
+    qsort(all, count, sizeof *all, compare_units);
+    *unitsp = all;
+    return count;
+}
+
+static struct kn_str output(const struct test_host *host)
+{
+    return (struct kn_str){host->out.ptr ? host->out.ptr : "", host->out.length};
+}
+
+static void assert_well_formed(const struct conversation *one, const struct test_host *host)
+{
+    struct kn_str *all;
+    (void)units(&all, one->name, output(host), one->shape);
+    free(all);
+}
+
+/* The same answers, in any order. */
+static void assert_same_answers(const struct conversation *one, const struct test_host *host)
+{
+    struct kn_str *wanted, *found;
+    size_t count =
+        units(&wanted, one->name, (struct kn_str){one->out, one->out_length}, one->shape);
+    assert_int_equal(units(&found, one->name, output(host), one->shape), count);
+    for (size_t i = 0; i < count; i++)
+        if (!kn_str_equal(wanted[i], found[i]))
+            fail_msg("%s: found %.*s wanted %.*s", one->name, (int)found[i].length, found[i].ptr,
+                     (int)wanted[i].length, wanted[i].ptr);
+    free(wanted);
+    free(found);
+}
+
+/* Everything was answered and the dialect has ended the channel by itself. */
+static void finish(struct test_host *host, const struct conversation *one)
+{
+    test_host_run(host, -1);
+    if (host->open)
+        fail_msg("%s: not closed", one->name);
+    assert_int_equal(host->error, 0);
+}
+
+/* ---------------------------------------------------------------- whole and split */
+
+static void conversations_are_answered_as_written(void **state)
+{
+    struct test_host host;
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        const struct conversation *one = &conversations[i];
+        begin(&host, one, &test_plain);
+        test_host_feed(&host, (struct kn_str){one->in, one->in_length}, true);
+        finish(&host, one);
+        struct kn_str found = output(&host);
+        if (!kn_str_equal(found, (struct kn_str){one->out, one->out_length}))
+            fail_msg("%s: found\n%.*s\nwanted\n%.*s", one->name, (int)found.length, found.ptr,
+                     (int)one->out_length, one->out);
+        assert_well_formed(one, &host);
+        test_host_deinit(&host);
+    }
+}
+
+static void feed_in_pieces(const struct conversation *one, const size_t *ends, size_t count,
+                           const struct test_plan *plan)
+{
+    struct test_host host;
+    size_t at = 0;
+    begin(&host, one, plan);
+    for (size_t i = 0; i < count; i++) {
+        test_host_feed(&host, (struct kn_str){one->in + at, ends[i] - at}, false);
+        test_host_run(&host, plan->shuffle ? (long)random_below(&host.random, 4) : -1);
+        at = ends[i];
+    }
+    test_host_feed(&host, (struct kn_str){one->in + at, one->in_length - at}, true);
+    finish(&host, one);
+    assert_same_answers(one, &host);
+    test_host_deinit(&host);
+}
+
+static void streams_may_be_split_at_every_octet(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        const struct conversation *one = &conversations[i];
+        size_t *every = calloc(one->in_length + 1, sizeof *every);
+        for (size_t end = 0; one->shape == KN_STREAM && end <= one->in_length; end++) {
+            feed_in_pieces(one, &end, 1, &test_plain);
+            every[end] = end;
+        }
+        if (one->shape == KN_STREAM)
+            feed_in_pieces(one, every, one->in_length + 1, &test_plain);
+        free(every);
+    }
+}
+
+static void streams_may_be_split_twice_anywhere(void **state)
+{
+    struct random_source random = {2};
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        const struct conversation *one = &conversations[i];
+        for (int n = 0; n < RANDOM_SPLITS && one->shape == KN_STREAM; n++) {
+            size_t ends[2];
+            ends[1] = random_below(&random, (uint32_t)one->in_length + 1);
+            ends[0] = random_below(&random, (uint32_t)ends[1] + 1);
+            feed_in_pieces(one, ends, 2, &test_plain);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- cut */
+
+static void a_peer_that_is_gone_leaves_nothing(void **state)
+{
+    static const struct test_plan late = {
+        .seed = 3, .late = true, .slow_every = 2, .allocations = -1};
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        const struct conversation *one = &conversations[i];
+        for (size_t end = 0; end <= one->in_length; end++) {
+            struct test_host host;
+            begin(&host, one, end % 2 ? &late : &test_plain);
+            test_host_feed(&host, (struct kn_str){one->in, end}, false);
+            test_host_run(&host, (long)(end % 5));
+            test_host_hang_up(&host);
+            test_host_deinit(&host);
+        }
+    }
+}
+
+static void a_stream_that_ends_anywhere_is_answered_and_closed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        const struct conversation *one = &conversations[i];
+        for (size_t end = 0; end <= one->in_length; end++) {
+            struct test_host host;
+            begin(&host, one, &test_plain);
+            test_host_feed(&host, (struct kn_str){one->in, end}, true);
+            finish(&host, one);
+            assert_well_formed(one, &host);
+            test_host_deinit(&host);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- memory */
+
+/* Output may break off only where the channel was given up. True when it was not. */
+static bool survives(const struct conversation *one, const struct test_plan *plan)
+{
+    struct test_host host;
+    size_t third = one->shape == KN_STREAM ? one->in_length / 3 : 0;
+    begin(&host, one, plan);
+    for (int i = 0; i < 2 && third; i++)
+        test_host_feed(&host, (struct kn_str){one->in + (size_t)i * third, third}, false);
+    test_host_feed(&host, (struct kn_str){one->in + 2 * third, one->in_length - 2 * third}, true);
+    test_host_run(&host, -1);
+    assert_false(host.open);
+    bool good = host.error == 0;
+    if (good)
+        assert_well_formed(one, &host);
+    bool same = host.out.length == one->out_length;
+    test_host_deinit(&host);
+    return good && same;
+}
+
+static void every_allocation_of_the_host_may_fail(void **state)
+{
+    struct test_plan plan = {.seed = 4, .late = true, .slow_every = 3};
+    long failed = 0;
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        plan.allocations = 0;
+        while (!survives(&conversations[i], &plan) && plan.allocations < 100000) {
+            plan.allocations++;
+            failed++;
+        }
+        assert_true(plan.allocations < 100000);
+    }
+    assert_true(failed > 0);
+}
+
+static void every_quota_is_enough_or_refused(void **state)
+{
+    struct test_plan plan = {.seed = 5, .late = true, .allocations = -1};
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++)
+        for (plan.quota = 1; plan.quota < 6000; plan.quota += 13)
+            (void)survives(&conversations[i], &plan);
+}
+
+static void every_malloc_may_fail(void **state)
+{
+    long failed = 0, most;
+    (void)state;
+    for (size_t i = 0; i < conversation_count; i++) {
+        for (most = 0; most < 100000; most++) {
+            mallocs_left = most;
+            bool good = survives(&conversations[i], &test_plain);
+            mallocs_left = -1;
+            if (good)
+                break;
+            failed++;
+        }
+        assert_true(most < 100000);
+    }
+    assert_true(failed > 0);
+}
+
+/* ---------------------------------------------------------------- time */
+
+static void late_and_shuffled_answers_are_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= RANDOM_PLANS; seed++) {
+        struct test_plan plan = {.seed = seed,
+                                 .late = seed & 1,
+                                 .shuffle = seed & 2,
+                                 .full_every = seed & 4 ? 2 : 0,
+                                 .slow_every = seed & 8 ? 1 + (unsigned)seed % 3 : 0,
+                                 .allocations = -1};
+        for (size_t i = 0; i < conversation_count; i++) {
+            const struct conversation *one = &conversations[i];
+            size_t ends[2] = {one->in_length / 3, one->in_length / 2};
+            feed_in_pieces(one, ends, one->shape == KN_STREAM ? 2 : 0, &plan);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- values */
+
+static void ask(struct kn_buffer *answer, struct test_host *host, const struct kn_buffer *request)
+{
+    size_t before = host->out.length;
+    test_host_feed(host, (struct kn_str){request->ptr, request->length}, false);
+    test_host_run(host, -1);
+    assert_true(host->open && host->out.length > before);
+    kn_buffer_clear(answer);
+    kn_buffer_add(answer, host->out.ptr + before, host->out.length - before);
+}
+
+static void set_what_was_got(struct test_host *host, struct kn_str attribute)
+{
+    struct kn_buffer request, answer;
+    kn_buffer_init(&request, 0);
+    kn_buffer_init(&answer, 0);
+    test_form_get(&request, KN_STR("test/random"), attribute);
+    ask(&answer, host, &request);
+    struct kn_str got = {answer.ptr, answer.length};
+    kn_buffer_clear(&request);
+    test_form_set(&request, KN_STR("test/random"), attribute, got);
+    unsigned before = host->state.set;
+    ask(&answer, host, &request);
+    if (host->state.set != before + 1)
+        fail_msg("%.*s %.*s", (int)request.length, request.ptr, (int)answer.length, answer.ptr);
+    kn_buffer_deinit(&request);
+    kn_buffer_deinit(&answer);
+}
+
+static void what_is_read_can_be_written_back(void **state)
+{
+    static const struct conversation stream = {.shape = KN_STREAM};
+    (void)state;
+    for (uint64_t seed = 1; seed <= RANDOM_TYPES; seed++) {
+        struct test_host host;
+        struct test_services own;
+        test_services_init(&own, seed);
+        test_host_init(&host, &KN_DIALECT, &test_plain, &own, stream.shape);
+        for (uint32_t i = 0; i < own.random.features.length; i++) {
+            const struct koine_string *name = &own.random.features.ptr[i].name;
+            set_what_was_got(&host, (struct kn_str){name->ptr, name->length});
+        }
+        assert_int_equal(host.state.spoilt, 0);
+        test_host_deinit(&host);
+        test_services_deinit(&own);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conversations_are_answered_as_written),
+        cmocka_unit_test(streams_may_be_split_at_every_octet),
+        cmocka_unit_test(streams_may_be_split_twice_anywhere),
+        cmocka_unit_test(a_peer_that_is_gone_leaves_nothing),
+        cmocka_unit_test(a_stream_that_ends_anywhere_is_answered_and_closed),
+        cmocka_unit_test(every_allocation_of_the_host_may_fail),
+        cmocka_unit_test(every_quota_is_enough_or_refused),
+        cmocka_unit_test(every_malloc_may_fail),
+        cmocka_unit_test(late_and_shuffled_answers_are_the_same),
+        cmocka_unit_test(what_is_read_can_be_written_back),
+    };
+    return cmocka_run_group_tests(tests, load_all, drop_all);
+}
