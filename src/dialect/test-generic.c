@@ -20,7 +20,7 @@
 
 extern const struct kn_dialect KN_DIALECT;
 
-enum { CONVERSATIONS = 64, RANDOM_SPLITS = 200, RANDOM_PLANS = 40, RANDOM_TYPES = 20 };
+enum { CONVERSATIONS = 64, RANDOM_SPLITS = 60, RANDOM_PLANS = 40, RANDOM_TYPES = 20 };
 
 struct conversation {
     const char *name;
@@ -330,7 +330,7 @@ static void every_quota_is_enough_or_refused(void **state)
     struct test_plan plan = {.seed = 5, .late = true, .allocations = -1};
     (void)state;
     for (size_t i = 0; i < conversation_count; i++)
-        for (plan.quota = 1; plan.quota < 6000; plan.quota += 13)
+        for (plan.quota = 1; plan.quota < 6000; plan.quota += 67)
             (void)survives(&conversations[i], &plan);
 }
 
