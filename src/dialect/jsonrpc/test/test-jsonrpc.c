@@ -102,6 +102,39 @@ static void notifications_count_as_waiting(void **state)
     assert_false(host.open);
 }
 
+/* What it asked is not even read while it does not take what it was answered. */
+static void input_stops_while_the_peer_does_not_read(void **state)
+{
+    static const struct test_plan slow = {.slow_every = 1, .allocations = -1};
+    (void)state;
+    host.plan = &slow;
+    for (int i = 0; i < 3; i++) {
+        kn_buffer_text(&text, "[]\n");
+        add_request(i);
+        kn_buffer_char(&text, '\n');
+    }
+    feed(false);
+    assert_int_equal(lines(), 1);
+    assert_int_equal(host.waiting, 0);
+    assert_true(host.stopped);
+    test_host_run(&host, -1);
+    assert_int_equal(lines(), 6);
+    assert_false(host.stopped);
+}
+
+static void a_channel_is_closed_once(void **state)
+{
+    (void)state;
+    kn_buffer_text(&text, "[]\n");
+    feed(true);
+    assert_true(host.closing);
+    host.inside = true;
+    assert_int_equal(kn_dialect_jsonrpc.channel(&host.channel, KN_WRITABLE), 0);
+    host.inside = false;
+    test_host_run(&host, -1);
+    assert_false(host.open);
+}
+
 static void make_batch(int count)
 {
     kn_buffer_char(&text, '[');
@@ -252,6 +285,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(input_stops_while_too_many_requests_wait),
         TEST(notifications_count_as_waiting),
+        TEST(input_stops_while_the_peer_does_not_read),
+        TEST(a_channel_is_closed_once),
         TEST(batches_have_a_limit_and_one_beyond_it_runs_nothing),
         TEST(a_line_that_is_too_long_ends_the_channel_after_what_waits),
         TEST(the_longest_line_is_still_read),
