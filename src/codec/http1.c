@@ -299,8 +299,6 @@ static enum kn_http1_event take_line(struct kn_http1 *http)
     if (line.length < 2 || line.ptr[line.length - 2] != '\r')
         return refuse(http, 400, "a line does not end in CR and LF");
     line.length -= 2;
-    if (memchr(line.ptr, '\r', line.length))
-        return refuse(http, 400, "a CR stands alone");
     http->line = http->length;
     if (line.length)
         return first ? take_request_line(http, line) : take_field(http, line);
