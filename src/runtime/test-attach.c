@@ -29,7 +29,7 @@ struct world {
     struct koine_service *service;
     struct koine_attachment *attachment;
     struct koine_request *kept[KEPT];
-    int kept_count;
+    int kept_count, added;
     bool detach_at_add;
 };
 
@@ -46,6 +46,7 @@ static int handle(void *self, struct koine_request *request)
     }
     if (world->detach_at_add)
         world->attachment = koine_detach(world->attachment);
+    world->added++;
     out.return_ = in->a + in->b;
     return koine_reply(request, &out);
 }
@@ -186,8 +187,11 @@ static void more_calls_than_a_ring_has_slots_are_answered(void **state)
     struct world *world = *state;
     attach(world, "?calls=1000");
     int fd = dial(world);
+    char *calls = calloc(600, 32);
     for (int i = 0; i < 600; i++)
-        tell(fd, "add plant/thermostat 40 2\n");
+        strcat(calls, "add plant/thermostat 40 2\n");
+    tell(fd, calls);
+    free(calls);
     for (int i = 0; i < 600; i++)
         hear(world, fd, "= 42");
     close(fd);
@@ -258,6 +262,18 @@ static void a_service_may_detach_inside_a_call(void **state)
     close(fd);
 }
 
+static void what_was_asked_is_done_although_its_sender_is_gone(void **state)
+{
+    struct world *world = *state;
+    attach(world, "");
+    int fd = dial(world);
+    tell(fd, "add plant/thermostat 1 2\n");
+    close(fd);
+    for (int i = 0; i < TURNS && !world->added; i++)
+        assert_true(koine_node_process(world->node, KOINE_MILLISECOND) >= 0);
+    assert_int_equal(world->added, 1);
+}
+
 static void draining_answers_what_runs_and_takes_nothing_new(void **state)
 {
     struct world *world = *state;
@@ -312,6 +328,14 @@ static void a_service_that_closes_faults_what_runs(void **state)
     close(fd);
 }
 
+static size_t links_of(struct koine_service **services, int count)
+{
+    size_t sum = 0;
+    while (count)
+        sum += koine_service_links(services[--count]);
+    return sum;
+}
+
 static void more_services_than_a_connection_may_use_take_turns(void **state)
 {
     struct world *world = *state;
@@ -331,6 +355,9 @@ static void more_services_than_a_connection_may_use_take_turns(void **state)
         tell(fd, text);
         hear(world, fd, "= 3");
     }
+    for (int i = 0; i < TURNS && links_of(services, SERVICES) > 64; i++)
+        assert_true(koine_node_process(world->node, KOINE_MILLISECOND) >= 0);
+    assert_int_equal(links_of(services, SERVICES), 64);
     close(fd);
 }
 
@@ -358,6 +385,24 @@ static void output_that_nobody_reads_is_full_and_then_writable(void **state)
     assert_string_equal(line, "full");
     assert_in_range(lines, 100, 2000);
     hear(world, fd, "writable");
+    close(fd);
+}
+
+/* 700 times 100 000 octets are more than is held for one peer. */
+static void who_does_not_read_is_not_read_from(void **state)
+{
+    struct world *world = *state;
+    attach(world, "");
+    int fd = dial(world);
+    int sent = 0;
+    while (sent < 700 && send(fd, "spill 100\n", 10, MSG_DONTWAIT | MSG_NOSIGNAL) == 10) {
+        sent++;
+        for (int turn = 0; turn < 3; turn++)
+            assert_true(koine_node_process(world->node, 0) >= 0);
+    }
+    assert_in_range(sent, 2, 699);
+    assert_int_equal(count(world).dropped, 0);
+    assert_int_equal(count(world).connections, 1);
     close(fd);
 }
 
@@ -488,15 +533,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_service_that_attaches_itself_is_called),
+        TEST(more_calls_than_a_ring_has_slots_are_answered),
         TEST(calls_above_the_limit_wait_for_an_answer),
         TEST(a_cancel_reaches_the_service_and_nobody_is_answered),
         TEST(detaching_cancels_what_runs),
         TEST(a_service_may_detach_inside_a_call),
+        TEST(what_was_asked_is_done_although_its_sender_is_gone),
         TEST(draining_answers_what_runs_and_takes_nothing_new),
         TEST(unknown_services_are_said_to_be_so),
         TEST(a_service_that_closes_faults_what_runs),
         TEST(more_services_than_a_connection_may_use_take_turns),
         TEST(output_that_nobody_reads_is_full_and_then_writable),
+        TEST(who_does_not_read_is_not_read_from),
         TEST(the_memory_of_a_peer_is_limited),
         TEST(an_error_of_the_dialect_ends_that_connection_alone),
         TEST(what_was_written_before_the_end_arrives),
@@ -505,7 +553,6 @@ int main(void)
         TEST(a_living_socket_is_not_taken_away),
         TEST(a_socket_file_that_is_not_ours_any_more_stays),
         TEST(dialects_are_listed_and_tell_addresses),
-        TEST(more_calls_than_a_ring_has_slots_are_answered),
     };
     return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
 }

@@ -129,12 +129,12 @@ static int take(struct channel *ch, const char *text)
             ch->held[ch->held_count++] = memory;
         return say(ch, memory ? "yes\n" : "no\n");
     }
-    if (!strncmp(text, "write ", 6)) {
+    if (!strncmp(text, "write ", 6) || !strncmp(text, "spill ", 6)) {
         char block[1001];
         memset(block, 'x', 999);
         strcpy(block + 999, "\n");
         while (number--)
-            if (say(ch, block) == KOINE_EFULL)
+            if (say(ch, block) == KOINE_EFULL && *text == 'w')
                 return say(ch, "full\n") == KOINE_EFULL ? 0 : KOINE_EPROTOCOL;
         return 0;
     }

@@ -8,6 +8,7 @@
  *      alloc N             keeps N octets more: "yes" or "no"
  *      write N             writes lines of 1000 octets up to N times, "full" where the host says so;
  *                          "writable" when it may go on
+ *      spill N             the same, although the host says so
  *      close, fail         closes; answers an error
  *
  * It aborts when it is called while it is itself calling the host.

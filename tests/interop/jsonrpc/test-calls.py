@@ -161,7 +161,7 @@ def a_note_is_delivered_although_its_sender_is_gone_at_once():
 
 def large_answers_come_whole():
     with Lines(UNIX) as lines:
-        for length in (0, 100, 4096, 60000):
+        for length in (0, 100, 4096, 60000, 1000000, 8000000):
             answer = lines.call("test/slow.big", [length])
             assert answer["result"] == "x" * length
 
@@ -201,8 +201,8 @@ def calls_have_a_deadline():
 thermostat = start_thermostat()
 slow = start_slow()
 UNIX = WORK + "/lines.sock"
-with Koined("jsonrpc+http://127.0.0.1:0", "jsonrpc+tcp://127.0.0.1:0?calls=100",
-            "jsonrpc+unix://" + urllib.parse.quote(UNIX) + "?calls=100") as main:
+with Koined("jsonrpc+http://127.0.0.1:0", "jsonrpc+tcp://127.0.0.1:0",
+            "jsonrpc+unix://" + urllib.parse.quote(UNIX) + "") as main:
     HTTP, TCP, _ = main.ports
     run([curl_calls, http_client_calls, jsonrpclib_calls, jsonrpclib_sends_batches,
          lines_over_tcp_and_unix_sockets_call, wrong_requests_over_http_are_answered_by_name,

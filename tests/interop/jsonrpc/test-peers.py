@@ -4,6 +4,7 @@
 """
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -171,6 +172,7 @@ def without_descriptors_koined_goes_on_when_there_are_some_again():
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
     with Koined("jsonrpc+tcp://127.0.0.1:0", preexec_fn=few) as own:
         links = [socket.create_connection(("127.0.0.1", own.ports[0]), LIMIT) for _ in range(60)]
+        assert select.select(links, [], [], LIMIT)[0], "nobody was hung up on"
         for link in links:
             link.close()
         def works():
