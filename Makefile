@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build/release
 
-.PHONY: all help deps demo check bench install clean
+.PHONY: all help deps demo check bench kill install clean
 
 all: deps ## builds into build/release (the default)
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX)
@@ -25,6 +25,11 @@ check: deps ## all tests, with two compilers and under the sanitizers
 
 bench: all ## measures, beside what the machine can do at most
 	@$(BUILD)/src/cli/koine bench
+
+kill: deps ## kills at every instruction, for hours; the last result is in docs/kill.md
+	@test -f build/kill/build.ninja || meson setup build/kill
+	@ninja -C build/kill tests/kill/kill-anywhere
+	@build/kill/tests/kill/kill-anywhere --all
 
 install: all ## libraries, headers, pkg-config files and programs, below DESTDIR/PREFIX
 	@meson introspect $(BUILD) --buildoptions | grep -qF '"name": "prefix", "value": "$(PREFIX)"' || \
