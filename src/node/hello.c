@@ -355,13 +355,16 @@ void kn_link_drain(struct kn_link *link)
     }
 }
 
-/* What was sent before the end still counts: socket and ring are read to their ends first. */
+/* What was sent before the end still counts: socket and ring are read first, the ring once round. More
+ * cannot have been there, and who hung up may write on for ever. */
 static void hang_up(struct kn_link *link)
 {
     if (link->state == KN_LINKED)
         kn_link_drain(link);
-    while (link->state == KN_LINKED && kn_link_poll(link))
-        ;
+    for (int left = KN_LINK_SLOTS, count = 1; left > 0 && count && link->state == KN_LINKED;) {
+        count = kn_link_poll(link);
+        left -= count;
+    }
     link->hung_up = true;
     kn_link_drop(link);
 }
