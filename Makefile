@@ -3,8 +3,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build/release
+FUZZ_SECONDS ?= 60
 
-.PHONY: all help deps demo check bench kill install clean
+.PHONY: all help deps demo check bench fuzz kill install clean
 
 all: deps ## builds into build/release (the default)
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX)
@@ -12,7 +13,7 @@ all: deps ## builds into build/release (the default)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 18
-	@echo '  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD)'
+	@echo '  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)'
 
 deps: ## installs the Debian packages that are missing
 	@tools/deps
@@ -30,6 +31,9 @@ kill: deps ## kills at every instruction, for hours; the last result is in docs/
 	@test -f build/kill/build.ninja || meson setup build/kill
 	@ninja -C build/kill tests/kill/kill-anywhere
 	@build/kill/tests/kill/kill-anywhere --all
+
+fuzz: deps ## runs each fuzz target for FUZZ_SECONDS; TARGETS='a b' chooses
+	@tools/fuzz $(FUZZ_SECONDS) $(TARGETS)
 
 install: all ## libraries, headers, pkg-config files and programs, below DESTDIR/PREFIX
 	@meson introspect $(BUILD) --buildoptions | grep -qF '"name": "prefix", "value": "$(PREFIX)"' || \
