@@ -223,6 +223,67 @@ static void the_scanner_gives_parts_as_they_stand(void **state)
     kn_arena_deinit(&arena);
 }
 
+static void an_object_is_split_into_its_members(void **state)
+{
+    (void)state;
+    static const char text[] = " {\"id\": 7 ,\"o\\u0075t\":{\"a\" :[1]}, \"\\u0000\":\"x\"} ";
+    struct koine_json_part *parts;
+    size_t count;
+    assert_int_equal(koine_json_split(&parts, &count, text, sizeof text - 1, NULL), 0);
+    assert_int_equal(count, 3);
+    assert_string_equal(parts[0].name.ptr, "id");
+    assert_string_equal(parts[0].json.ptr, "7");
+    assert_string_equal(parts[1].name.ptr, "out");
+    assert_string_equal(parts[1].json.ptr, "{\"a\" :[1]}");
+    assert_int_equal(parts[1].json.length, 10);
+    assert_int_equal(parts[2].name.length, 1);
+    free(parts);
+    assert_int_equal(koine_json_split(&parts, &count, "{}", 2, NULL), 0);
+    assert_int_equal(count, 0);
+    free(parts);
+}
+
+static void what_cannot_be_split_is_refused_with_reasons(void **state)
+{
+    (void)state;
+    static const struct {
+        int error;
+        const char *json, *why;
+    } rows[] = {
+        {KOINE_ESYNTAX, "", "line 1, column 1: the text ends, expected an object"},
+        {KOINE_ESYNTAX, "[]", "line 1, column 1: found '[', expected an object"},
+        {KOINE_ESYNTAX, "{} {}", "line 1, column 4: found '{', expected the end of the text"},
+        {KOINE_ESYNTAX, "{\"a\":1,}", "line 1, column 8: found '}', expected a name in quotes"},
+        {KOINE_ESYNTAX, "{\"a\":nul}", "line 1, column 9: found '}', expected null"},
+        {KOINE_ESYNTAX, "{\"a\":\"\xff\"}", "line 1, column 7: not UTF-8"},
+        {KOINE_ESYNTAX, "{\"a\":1,\"\\u0061\":2}", "line 1, column 17: 'a' stands twice"},
+    };
+    struct koine_json_part *parts = NULL;
+    size_t count;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct koine_why why = {""};
+        int rc = koine_json_split(&parts, &count, rows[i].json, strlen(rows[i].json), &why);
+        assert_string_equal(why.text, rows[i].why);
+        assert_int_equal(rc, rows[i].error);
+        assert_null(parts);
+    }
+}
+
+static void splitting_has_limits(void **state)
+{
+    (void)state;
+    char many[2048] = "{", deep[256];
+    struct koine_json_part *parts;
+    size_t count, length = 1;
+    for (int i = 0; i <= KOINE_JSON_PARTS; i++)
+        length += (size_t)sprintf(many + length, "%s\"%d\":%d", i ? "," : "", i, i);
+    many[length++] = '}';
+    assert_int_equal(koine_json_split(&parts, &count, many, length, NULL), KOINE_ELIMIT);
+    memset(deep, '[', sizeof deep);
+    memcpy(deep, "{\"a\":", 5);
+    assert_int_equal(koine_json_split(&parts, &count, deep, sizeof deep, NULL), KOINE_EDEPTH);
+}
+
 static void every_cut_of_a_text_is_refused(void **state)
 {
     (void)state;
@@ -286,6 +347,9 @@ int main(void)
         cmocka_unit_test(wrong_texts_are_refused_with_reasons),
         cmocka_unit_test(depth_bombs_are_refused),
         cmocka_unit_test(the_scanner_gives_parts_as_they_stand),
+        cmocka_unit_test(an_object_is_split_into_its_members),
+        cmocka_unit_test(what_cannot_be_split_is_refused_with_reasons),
+        cmocka_unit_test(splitting_has_limits),
         cmocka_unit_test(every_cut_of_a_text_is_refused),
         cmocka_unit_test(text_for_people_is_laid_out),
         cmocka_unit_test(faults_are_written_without_what_they_lack),
