@@ -38,6 +38,10 @@ int koine_idl_choose(const struct koine_interface **interfacep, const struct koi
 /* Canonical IDL text, heap; free(). Documentation is kept as comments. */
 int koine_idl_print(char **textp, const struct koine_idl *idl);
 int koine_interface_print(char **textp, const struct koine_interface *interface);
+/* One member on one line for people, without its comment and the semicolon: "void set_target(in string
+ * room, in double celsius) raises (OutOfRange)". Names of the interface's own module stand alone; an
+ * array is "long[3]". KOINE_EINVAL: no such member; KOINE_EDATA: a name with a control character. */
+int koine_feature_print(char **textp, const struct koine_interface *interface, uint32_t member);
 
 /* C for `idl`: the header and the source, heap; free(). `stem` names the files ("demo"). */
 int koine_idl_generate_c(char **headerp, char **sourcep, const struct koine_idl *idl,

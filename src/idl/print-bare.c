@@ -21,6 +21,7 @@ struct bare {
     uint8_t *announced;   /* by type */
     uint32_t *arrays;     /* number of an array's typedef, by type; 0 none */
     uint32_t count;       /* typedefs */
+    bool line;            /* a feature for people, on one line: no comments, short names */
     struct kn_str within; /* interface whose body is being written; empty: none */
 };
 
@@ -88,12 +89,18 @@ static void close_modules(struct bare *b, unsigned count)
 /* ---- types */
 
 static const char *const basics[] = {
-    [KOINE_KIND_BOOLEAN] = "boolean", [KOINE_KIND_INT8] = "int8",
-    [KOINE_KIND_INT16] = "int16",     [KOINE_KIND_INT32] = "int32",
-    [KOINE_KIND_INT64] = "int64",     [KOINE_KIND_UINT8] = "uint8",
-    [KOINE_KIND_UINT16] = "uint16",   [KOINE_KIND_UINT32] = "uint32",
-    [KOINE_KIND_UINT64] = "uint64",   [KOINE_KIND_FLOAT] = "float",
-    [KOINE_KIND_DOUBLE] = "double",   [KOINE_KIND_STRING] = "string",
+    [KOINE_KIND_BOOLEAN] = "boolean",
+    [KOINE_KIND_INT8] = "int8",
+    [KOINE_KIND_INT16] = "short",
+    [KOINE_KIND_INT32] = "long",
+    [KOINE_KIND_INT64] = "long long",
+    [KOINE_KIND_UINT8] = "octet",
+    [KOINE_KIND_UINT16] = "unsigned short",
+    [KOINE_KIND_UINT32] = "unsigned long",
+    [KOINE_KIND_UINT64] = "unsigned long long",
+    [KOINE_KIND_FLOAT] = "float",
+    [KOINE_KIND_DOUBLE] = "double",
+    [KOINE_KIND_STRING] = "string",
 };
 
 static void array_name(struct bare *b, uint32_t index)
@@ -108,6 +115,48 @@ static void bound(struct bare *b, const char *before, uint32_t count, const char
         kn_buffer_print(&b->out, "%s%u%s", before, count, after);
 }
 
+/* The dimensions of `type name[3][4]`, for members and typedefs, and what stands before. */
+static uint32_t without_dimensions(const struct bare *b, uint32_t index)
+{
+    while (at(b, index)->kind == KOINE_KIND_ARRAY)
+        index = far(index, at(b, index)->element);
+    return index;
+}
+
+static void dimensions(struct bare *b, uint32_t index)
+{
+    for (; at(b, index)->kind == KOINE_KIND_ARRAY; index = far(index, at(b, index)->element))
+        kn_buffer_print(&b->out, "[%u]", at(b, index)->count);
+}
+
+/* On a line what is in the interface's own module or in itself goes without their names. */
+static void declared(struct bare *b, struct kn_str name)
+{
+    if (!b->line) {
+        kn_idl_print_scoped(&b->out, name);
+        return;
+    }
+    for (struct kn_str scope = str(b->interface->name); scope.length; scope = scope_of(scope)) {
+        if (!kn_str_equal(scope_of(name), scope))
+            continue;
+        kn_idl_print_name(&b->out, last_of(name));
+        return;
+    }
+    kn_buffer_str(&b->out, name);
+}
+
+static void type(struct bare *b, uint32_t index);
+
+static void array(struct bare *b, uint32_t index)
+{
+    if (!b->line) {
+        array_name(b, index);
+        return;
+    }
+    type(b, without_dimensions(b, index));
+    dimensions(b, index);
+}
+
 static void type(struct bare *b, uint32_t index)
 {
     const struct koine_type *t = at(b, index);
@@ -115,10 +164,10 @@ static void type(struct bare *b, uint32_t index)
     case KOINE_KIND_ENUM:
     case KOINE_KIND_STRUCT:
     case KOINE_KIND_EXCEPTION:
-        kn_idl_print_scoped(&b->out, str(t->name));
+        declared(b, str(t->name));
         break;
     case KOINE_KIND_ARRAY:
-        array_name(b, index);
+        array(b, index);
         break;
     case KOINE_KIND_OCTETS:
         kn_buffer_text(&b->out, "sequence<octet");
@@ -135,20 +184,6 @@ static void type(struct bare *b, uint32_t index)
         kn_buffer_text(&b->out, basics[t->kind]);
         bound(b, "<", t->count, ">");
     }
-}
-
-/* `type name[3][4]`, for members and typedefs. */
-static uint32_t without_dimensions(const struct bare *b, uint32_t index)
-{
-    while (at(b, index)->kind == KOINE_KIND_ARRAY)
-        index = far(index, at(b, index)->element);
-    return index;
-}
-
-static void dimensions(struct bare *b, uint32_t index)
-{
-    for (; at(b, index)->kind == KOINE_KIND_ARRAY; index = far(index, at(b, index)->element))
-        kn_buffer_print(&b->out, "[%u]", at(b, index)->count);
 }
 
 static void member(struct bare *b, uint32_t owner, const struct koine_member *m)
@@ -293,8 +328,8 @@ static void parameter(struct bare *b, const char **commap, const char *way, uint
                       const struct koine_member *m)
 {
     kn_buffer_text(&b->out, *commap);
-    *commap = ",\n";
-    kn_idl_print_doc(&b->out, 0, str(m->doc));
+    *commap = b->line ? ", " : ",\n";
+    kn_idl_print_doc(&b->out, 0, b->line ? KN_STR("") : str(m->doc));
     kn_buffer_text(&b->out, way);
     type(b, far(owner, m->type));
     kn_buffer_char(&b->out, ' ');
@@ -343,12 +378,11 @@ static void operation(struct bare *b, const struct koine_feature *f)
         kn_buffer_text(&b->out, i ? ", " : " raises (");
         type(b, f->raises.ptr[i]);
     }
-    kn_buffer_text(&b->out, f->raises.length ? ");\n" : ";\n");
+    kn_buffer_text(&b->out, f->raises.length ? ")" : "");
 }
 
 static void feature(struct bare *b, const struct koine_feature *f)
 {
-    kn_idl_print_doc(&b->out, 0, str(f->doc));
     if (f->sort != KOINE_ATTRIBUTE) {
         operation(b, f);
         return;
@@ -357,7 +391,6 @@ static void feature(struct bare *b, const struct koine_feature *f)
     type(b, f->in);
     kn_buffer_char(&b->out, ' ');
     kn_idl_print_name(&b->out, str(f->name));
-    kn_buffer_text(&b->out, ";\n");
 }
 
 static void need_side(struct bare *b, uint32_t index)
@@ -408,8 +441,12 @@ static void one_interface(struct bare *b, struct kn_str name, struct kn_str base
     }
     need_features(b, origin);
     for (uint32_t i = 0; i < b->interface->features.length; i++) {
-        if (b->interface->features.ptr[i].origin == origin)
-            feature(b, b->interface->features.ptr + i);
+        const struct koine_feature *f = b->interface->features.ptr + i;
+        if (f->origin != origin)
+            continue;
+        kn_idl_print_doc(&b->out, 0, str(f->doc));
+        feature(b, f);
+        kn_buffer_text(&b->out, ";\n");
     }
     b->within = KN_STR("");
     kn_buffer_text(&b->out, "};\n");
@@ -470,5 +507,26 @@ int koine_interface_print(char **textp, const struct koine_interface *interface)
     kn_buffer_deinit(&b.out);
     free(b.states);
     free(b.arrays);
+    return rc;
+}
+
+/* A description may come from a stranger, and this goes to terminals. */
+static bool is_printable(const struct kn_buffer *line)
+{
+    for (size_t i = 0; i < line->length; i++)
+        if ((unsigned char)line->ptr[i] < ' ' || line->ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+int koine_feature_print(char **textp, const struct koine_interface *interface, uint32_t member)
+{
+    if (!textp || !interface || member >= interface->features.length)
+        return KOINE_EINVAL;
+    struct bare b = {.interface = interface, .line = true};
+    kn_buffer_init(&b.out, 0);
+    feature(&b, interface->features.ptr + member);
+    int rc = is_printable(&b.out) ? kn_buffer_steal(textp, NULL, &b.out) : KOINE_EDATA;
+    kn_buffer_deinit(&b.out);
     return rc;
 }

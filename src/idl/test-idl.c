@@ -117,6 +117,41 @@ static void canonical_text_is_what_the_manual_shows(void **state)
     koine_idl_free(idl);
 }
 
+static void a_member_is_printed_on_one_line(void **state)
+{
+    (void)state;
+    struct koine_idl *idl =
+        read_text("module n{enum F{x};};module m{enum E{a};exception X{};exception Y{long l;};"
+                  "interface I{typedef long T[2];struct Line{long l;};"
+                  "/** Why. */ long long f(/** which */ in E e,inout string<5> s,out T t,"
+                  "in sequence<n::F> fs) raises(X,Y);@idempotent void g();oneway void h(in Line l);"
+                  "readonly attribute double d;attribute sequence<octet,9> o;"
+                  "@event void ev(in unsigned short long_);};};");
+    static const char *const lines[] = {
+        "long long f(in E e, inout string<5> s, in sequence<n::F> fs, out long[2] t) raises (X, Y)",
+        "@idempotent void g()",
+        "oneway void h(in Line l)",
+        "readonly attribute double d",
+        "attribute sequence<octet, 9> o",
+        "@event void ev(in unsigned short long_)",
+    };
+    const struct koine_interface *interface = koine_idl_interface(idl, 0);
+    char *text = NULL;
+    for (uint32_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        assert_int_equal(koine_feature_print(&text, interface, i), 0);
+        assert_string_equal(text, lines[i]);
+        free(text);
+    }
+    assert_int_equal(koine_feature_print(&text, interface, 6), KOINE_EINVAL);
+    struct koine_feature hostile = {.name = KOINE_TEXT("d\033[2J"),
+                                    .sort = KOINE_ATTRIBUTE,
+                                    .in = interface->features.ptr[3].in};
+    struct koine_interface copy = *interface;
+    copy.features = (struct koine_seq_feature)KOINE_MANY(&hostile, 1);
+    assert_int_equal(koine_feature_print(&text, &copy, 0), KOINE_EDATA);
+    koine_idl_free(idl);
+}
+
 static void the_thermostat_has_its_features_and_structs(void **state)
 {
     (void)state;
@@ -321,6 +356,7 @@ int main(void)
         cmocka_unit_test(printing_is_a_fixed_point),
         cmocka_unit_test(printing_a_bare_interface_is_a_fixed_point),
         cmocka_unit_test(canonical_text_is_what_the_manual_shows),
+        cmocka_unit_test(a_member_is_printed_on_one_line),
         cmocka_unit_test(the_thermostat_has_its_features_and_structs),
         cmocka_unit_test(inherited_features_come_first_and_say_whose_they_are),
         cmocka_unit_test(constants_are_computed_exactly),
