@@ -279,6 +279,9 @@ int koine_event_publish(struct koine_service *service, uint32_t member, const vo
 int koine_event_publish_many(struct koine_service *service, uint32_t member, const void *values,
                              size_t count, size_t stride);
 int koine_event_publish_text(struct koine_service *service, const char *member, const char *json);
+/* Subscriptions of an event, or watchers of an attribute, now: whoever is counted receives what is
+ * published from here on. 0 also for what is no such member. */
+size_t koine_event_readers(const struct koine_service *service, uint32_t member);
 void koine_event_discard(struct koine_service *service, uint32_t member);
 
 /* Tells watchers of attribute `member` its new value. */

@@ -298,6 +298,13 @@ int koine_event_loan(void **valuep, struct koine_service *service, uint32_t memb
     return 0;
 }
 
+size_t koine_event_readers(const struct koine_service *service, uint32_t member)
+{
+    const struct kn_topic *topic =
+        member < service->interface->features.length ? service->topics[member] : NULL;
+    return topic ? topic->count : 0;
+}
+
 void koine_event_discard(struct koine_service *service, uint32_t member)
 {
     struct kn_topic *topic = check(service, member, KOINE_EVENT) ? NULL : service->topics[member];

@@ -454,6 +454,36 @@ static void sixteen_samples_are_held_and_the_rest_waits(void **state)
     koine_unsubscribe(sub);
 }
 
+static void a_service_knows_how_many_listen(void **state)
+{
+    struct pair *pair = *state;
+    struct koine_service *service;
+    struct koine_ref *ref;
+    struct koine_sub *first, *second;
+    struct koine_sample *sample;
+    const uint32_t reading = demo_Thermostat_reading_index;
+    static const struct demo_Thermostat_handlers none = {0};
+    assert_int_equal(
+        koine_service_open(&service, pair->node, "own", &demo_Thermostat, &none, NULL, NULL), 0);
+    assert_int_equal(koine_ref_open(&ref, pair->node, "own", &demo_Thermostat, 0), 0);
+    assert_int_equal(koine_event_readers(service, reading), 0);
+    assert_int_equal(koine_subscribe(&first, ref, reading, 0), 0);
+    assert_int_equal(koine_subscribe(&second, ref, reading, 0), 0);
+    assert_int_equal(koine_event_readers(service, reading), 2);
+    assert_int_equal(koine_event_readers(service, demo_Thermostat_label_index), 0);
+    assert_int_equal(koine_event_readers(service, 1000), 0);
+    assert_int_equal(
+        koine_event_publish_text(service, "reading", "{\"room\":\"hall\",\"celsius\":1}"), 0);
+    assert_int_equal(koine_event_take(&sample, first), 0);
+    koine_unsubscribe(first);
+    while (koine_event_readers(service, reading) == 2)
+        assert_true(koine_node_process(pair->node, 5 * KOINE_SECOND) > 0);
+    assert_int_equal(koine_event_readers(service, reading), 1);
+    koine_unsubscribe(second);
+    koine_ref_close(ref);
+    koine_service_close(service);
+}
+
 static void a_subscription_outlives_its_node_until_it_is_ended(void **state)
 {
     struct pair *pair = *state;
@@ -580,6 +610,7 @@ int main(void)
         TEST(threads_have_a_node_each),
         TEST(events_reach_their_subscribers_in_order),
         TEST(sixteen_samples_are_held_and_the_rest_waits),
+        TEST(a_service_knows_how_many_listen),
         TEST(a_subscription_outlives_its_node_until_it_is_ended),
         TEST(what_was_published_before_a_kill_is_still_read),
         TEST(watching_an_attribute_begins_with_its_value),
