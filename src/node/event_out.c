@@ -325,9 +325,10 @@ static int publish_text(struct koine_service *service, const char *member, enum 
     void *value;
     if (!*service->node->guard)
         return KOINE_EFORKED;
-    if (koine_interface_find(&feature, service->interface, member))
-        return kn_node_fail(service->node, KOINE_EMEMBER, "'%s' has no member '%s'", service->name,
-                            member);
+    if (koine_interface_find(&feature, service->interface, member) ||
+        service->interface->features.ptr[feature].sort != sort)
+        return kn_node_fail(service->node, KOINE_EMEMBER, "'%s' has no %s '%s'", service->name,
+                            sort == KOINE_EVENT ? "event" : "attribute", member);
     kn_arena_init(&arena, 0);
     int rc = kn_json_read(&value, &arena, type_of(service, feature), kn_str(json), 0,
                           &service->node->why);

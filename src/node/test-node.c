@@ -474,6 +474,10 @@ static void a_service_knows_how_many_listen(void **state)
     assert_int_equal(koine_event_readers(service, 1000), 0);
     assert_int_equal(
         koine_event_publish_text(service, "reading", "{\"room\":\"hall\",\"celsius\":1}"), 0);
+    assert_int_equal(koine_event_publish_text(service, "label", "\"x\""), KOINE_EMEMBER);
+    assert_string_equal(koine_node_why(pair->node), "'own' has no event 'label'");
+    assert_int_equal(koine_changed_text(service, "reading", "{}"), KOINE_EMEMBER);
+    assert_string_equal(koine_node_why(pair->node), "'own' has no attribute 'reading'");
     assert_int_equal(koine_event_take(&sample, first), 0);
     koine_unsubscribe(first);
     while (koine_event_readers(service, reading) == 2)
