@@ -488,6 +488,49 @@ static void a_service_knows_how_many_listen(void **state)
     koine_service_close(service);
 }
 
+static void *listen_for_a_moment(void *arg)
+{
+    struct koine_node *node = test_node();
+    struct koine_ref *ref = NULL;
+    struct koine_sub *sub = NULL;
+    int *stay = arg;
+    char octet;
+    if (koine_ref_open(&ref, node, "own", &demo_Thermostat, 0) ||
+        koine_subscribe(&sub, ref, demo_Thermostat_reading_index, 0))
+        ref = NULL;
+    ssize_t told = read(*stay, &octet, 1);
+    koine_unsubscribe(sub);
+    koine_node_close(node);
+    return ref && told == 1 ? arg : NULL;
+}
+
+/* What a sleeping node handles before it goes on must end koine_node_process as well. */
+static void a_node_that_slept_tells_what_it_handled(void **state)
+{
+    struct pair *pair = *state;
+    struct koine_service *service;
+    static const struct demo_Thermostat_handlers none = {0};
+    int stay[2];
+    assert_int_equal(pipe(stay), 0);
+    assert_int_equal(
+        koine_service_open(&service, pair->node, "own", &demo_Thermostat, &none, NULL, NULL), 0);
+    for (int round = 0; round < 10; round++) {
+        pthread_t thread;
+        void *went_well = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, listen_for_a_moment, &stay[0]), 0);
+        while (!koine_event_readers(service, demo_Thermostat_reading_index))
+            assert_in_range(koine_node_process(pair->node, 20 * KOINE_SECOND), 1, 1000);
+        assert_int_equal(write(stay[1], "", 1), 1);
+        while (koine_event_readers(service, demo_Thermostat_reading_index))
+            assert_in_range(koine_node_process(pair->node, 20 * KOINE_SECOND), 1, 1000);
+        assert_int_equal(pthread_join(thread, &went_well), 0);
+        assert_non_null(went_well);
+    }
+    koine_service_close(service);
+    close(stay[0]);
+    close(stay[1]);
+}
+
 static void a_subscription_outlives_its_node_until_it_is_ended(void **state)
 {
     struct pair *pair = *state;
@@ -615,6 +658,7 @@ int main(void)
         TEST(events_reach_their_subscribers_in_order),
         TEST(sixteen_samples_are_held_and_the_rest_waits),
         TEST(a_service_knows_how_many_listen),
+        TEST(a_node_that_slept_tells_what_it_handled),
         TEST(a_subscription_outlives_its_node_until_it_is_ended),
         TEST(what_was_published_before_a_kill_is_still_read),
         TEST(watching_an_attribute_begins_with_its_value),

@@ -59,6 +59,7 @@ static int poll_sockets(struct koine_node *node, int64_t wait)
         struct kn_watch *watch = events[i].data.ptr;
         watch->ready(watch, events[i].events);
     }
+    node->handled += count > 0 ? (uint64_t)count : 0;
     return count > 0 ? count : 0;
 }
 
@@ -67,6 +68,7 @@ static int64_t expire(struct koine_node *node, int *countp)
 {
     int64_t next = INT64_MAX, now = kn_now();
     *countp = kn_timers_run(node, now);
+    node->handled += (uint64_t)*countp;
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -249,13 +251,18 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
 struct tally {
     struct koine_node *node;
     int count;
+    uint64_t before; /* of node->handled */
 };
 
+/* What ended a sleep was handled there, and counts as well. */
 static bool has_handled(void *arg)
 {
     struct tally *tally = arg;
+    struct koine_node *node = tally->node;
     if (!tally->count)
-        tally->count = kn_node_look(tally->node);
+        tally->count = kn_node_look(node);
+    if (!tally->count && node->handled != tally->before)
+        tally->count = (int)(node->handled - tally->before);
     return tally->count > 0;
 }
 
@@ -280,7 +287,7 @@ int koine_node_process(struct koine_node *node, int64_t timeout)
     int rc = kn_node_enter(node);
     if (rc)
         return rc;
-    struct tally tally = {node, 0};
+    struct tally tally = {node, 0, node->handled};
     park_all(node, KN_UP);
     if (!has_handled(&tally) && timeout)
         rc = kn_node_until(node, has_handled, &tally, NULL, kn_deadline(kn_now(), timeout), false);
