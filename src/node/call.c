@@ -229,8 +229,11 @@ static int send_waiting(struct sending *sending)
 {
     if (try_send(sending))
         return sending->rc;
+    struct koine_node *node = sending->link->node;
     struct kn_link *hot = kn_link_asks(sending->link) ? NULL : sending->link;
-    int rc = kn_node_until(sending->link->node, try_send, sending, hot, sending->deadline, true);
+    node->full++;
+    int rc = kn_node_until(node, try_send, sending, hot, sending->deadline, true);
+    node->full--;
     return rc ? rc : sending->rc;
 }
 

@@ -126,6 +126,7 @@ struct koine_node {
     struct kn_list spare;     /* struct koine_request, to be used again */
     uint64_t links_dropped;
     uint64_t octets, max_octets; /* of further memory that was made for answers and samples */
+    int full;         /* calls that wait for room in a ring */
     uint64_t handled; /* events of descriptors and timers, also those that ended a sleep */
 };
 

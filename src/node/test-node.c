@@ -198,6 +198,82 @@ static void many_calls_are_under_way_at_once(void **state)
     assert_int_equal(seen.error, 0);
 }
 
+enum { MANY = 400 };
+
+struct keeper {
+    struct koine_node *node;
+    struct koine_request *kept[MANY];
+    int count, control;
+};
+
+/* Takes its time now and then, so that the caller falls asleep. */
+static int keep(void *self, struct koine_request *request)
+{
+    static const struct timespec busy = {.tv_nsec = 20000000};
+    struct keeper *keeper = self;
+    keeper->kept[keeper->count++] = request;
+    if (keeper->count % 100 == 0)
+        nanosleep(&busy, NULL);
+    return KOINE_PENDING;
+}
+
+/* Answers none before it has all. */
+static void *keep_many(void *arg)
+{
+    struct keeper *keeper = arg;
+    struct koine_service *service;
+    struct demo_Thermostat_add_out out = {3};
+    struct koine_node_options options = {
+        .size = sizeof options, .dir = test_dir, .max_pending = MANY};
+    if (koine_node_open(&keeper->node, &options) ||
+        koine_service_open_generic(&service, keeper->node, "keeper", demo_Thermostat.interface,
+                                   keep, keeper, NULL) ||
+        send(keeper->control, "k", 1, 0) != 1)
+        return NULL;
+    while (keeper->count < MANY)
+        if (koine_node_process(keeper->node, KOINE_FOREVER) < 0)
+            return NULL;
+    for (int i = 0; i < MANY; i++)
+        (void)koine_reply(keeper->kept[i], &out);
+    while (koine_service_links(service))
+        if (koine_node_process(keeper->node, KOINE_FOREVER) < 0)
+            return NULL;
+    koine_node_close(keeper->node);
+    return arg;
+}
+
+/* The caller's ring is full again and again, and there is no answer that would wake it. */
+static void calls_go_on_when_a_full_ring_has_room_again(void **state)
+{
+    struct pair *pair = *state;
+    struct seen seen = {0};
+    struct keeper keeper = {.count = 0};
+    struct koine_ref *ref;
+    pthread_t thread;
+    int control[2];
+    char ready;
+    void *went_well = NULL;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, control), 0);
+    keeper.control = control[1];
+    assert_int_equal(pthread_create(&thread, NULL, keep_many, &keeper), 0);
+    assert_int_equal(recv(control[0], &ready, 1, 0), 1);
+    assert_int_equal(koine_ref_open(&ref, pair->node, "keeper", &demo_Thermostat, 0), 0);
+    for (int64_t i = 0; i < MANY; i++) {
+        struct demo_Thermostat_add_in in = {1, 2};
+        assert_int_equal(koine_start(NULL, ref, KOINE_REQUEST_CALL, demo_Thermostat_add_index, &in,
+                                     KOINE_FOREVER, note, &seen),
+                         0);
+    }
+    while (seen.count < MANY)
+        assert_true(koine_node_process(pair->node, 20 * KOINE_SECOND) > 0);
+    assert_int_equal(seen.error, 0);
+    koine_ref_close(ref);
+    assert_int_equal(pthread_join(thread, &went_well), 0);
+    assert_non_null(went_well);
+    close(control[0]);
+    close(control[1]);
+}
+
 static void a_handler_may_answer_later_and_out_of_order(void **state)
 {
     struct pair *pair = *state;
@@ -646,6 +722,7 @@ int main(void)
         TEST(oneway_calls_keep_their_order_with_calls),
         TEST(a_service_is_called_without_generated_code),
         TEST(many_calls_are_under_way_at_once),
+        TEST(calls_go_on_when_a_full_ring_has_room_again),
         TEST(a_handler_may_answer_later_and_out_of_order),
         TEST(deadlines_and_cancels_end_calls_and_late_replies_are_dropped),
         TEST(a_killed_service_fails_its_callers_at_once_and_can_be_served_again),

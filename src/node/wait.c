@@ -203,13 +203,13 @@ static void sleep_at_bell(const struct waiting *waiting)
     kn_wake_up(&link->wake);
 }
 
-/* Late answers need room that nobody rings for, so the ring is looked at every millisecond. */
+/* Late answers and calls need room that nobody rings for, so the ring is looked at every millisecond. */
 static void sleep_at_sockets(const struct waiting *waiting, int64_t until)
 {
     struct koine_node *node = waiting->node;
     park_all(node, KN_AT_SOCKET);
     int64_t wait = kn_remaining(until, kn_now());
-    bool nap = waiting->streams || is_throttled(node), late = has_late(node);
+    bool nap = waiting->streams || is_throttled(node), late = node->full || has_late(node);
     if (has_news(node) || is_over(waiting))
         wait = 0;
     if ((nap || late) && wait > KN_THROTTLED_NS && !poll_sockets(node, KN_THROTTLED_NS))
