@@ -4,36 +4,42 @@
  */
 #include "cli/cli.h"
 
-#include <koine/idl.h>
-#include <koine/value.h>
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------- names and descriptions */
-
-int kn_cli_ls(struct cli *cli)
+int kn_cli_open_node(struct cli *cli)
 {
-    struct koine_name *names;
-    size_t count, length = cli->arg_count ? strlen(cli->args[0]) : 0;
-    int rc = koine_names(&names, &count, NULL);
-    if (rc)
-        return kn_cli_node_error(cli, rc);
-    for (size_t i = 0; i < count; i++) {
-        const struct koine_name *name = &names[i];
-        bool below = !strncmp(name->name, cli->args[0] ? cli->args[0] : "", length) &&
-                     (!name->name[length] || name->name[length] == '/');
-        if (length && !below)
-            continue;
-        const char *state = name->alive > 0 ? "alive" : name->alive ? "unknown" : "dead";
-        if (cli->json)
-            printf("{\"name\":\"%s\",\"state\":\"%s\",\"uid\":%u}\n", name->name, state, name->uid);
-        else
-            printf("%-40s %-8s uid %u\n", name->name, state, name->uid);
+    struct koine_node_options options = {.size = sizeof options, .timeout = cli->timeout};
+    int rc = cli->node ? 0 : koine_node_open(&cli->node, &options);
+    return rc ? kn_cli_node_error(cli, rc) : CLI_DONE;
+}
+
+int kn_cli_connect(struct cli *cli)
+{
+    if (strstr(cli->args[0], "://"))
+        return kn_cli_error(cli, CLI_USAGE, "'%s' is an endpoint; this build reaches names only",
+                            cli->args[0]);
+    int code = kn_cli_open_node(cli);
+    if (code)
+        return code;
+    int rc = koine_ref_open(&cli->ref, cli->node, cli->args[0], NULL, 0);
+    return rc ? kn_cli_node_error(cli, rc) : CLI_DONE;
+}
+
+static void print_description(const struct cli *cli, const struct koine_interface *interface,
+                              const char *text)
+{
+    if (!cli->json) {
+        fputs(text, stdout);
+        return;
     }
-    koine_names_free(names);
-    return CLI_DONE;
+    fputs("{\"name\":", stdout);
+    kn_cli_put_string(stdout, cli->args[0]);
+    fputs(",\"interface\":", stdout);
+    kn_cli_put_string(stdout, interface->name.ptr);
+    fputs(",\"idl\":", stdout);
+    kn_cli_put_string(stdout, text);
+    puts("}");
 }
 
 int kn_cli_describe(struct cli *cli)
@@ -48,7 +54,7 @@ int kn_cli_describe(struct cli *cli)
         rc = koine_interface_print(&text, interface);
     if (rc)
         return kn_cli_node_error(cli, rc);
-    fputs(text, stdout);
+    print_description(cli, interface, text);
     free(text);
     return CLI_DONE;
 }
@@ -60,8 +66,8 @@ static bool is_verbatim(const struct koine_type *type)
     return type->kind == KOINE_KIND_STRING || type->kind == KOINE_KIND_ENUM;
 }
 
-/* A JSON string of text as the user typed it. */
-static void put_string(FILE *to, const char *text)
+/* A JSON string of text as the user typed it, octet by octet: the reader says what is wrong with it. */
+static void put_verbatim(FILE *to, const char *text)
 {
     fputc('"', to);
     for (const char *c = text; *c; c++) {
@@ -78,7 +84,7 @@ static void put_string(FILE *to, const char *text)
 static void put_value(FILE *to, const struct koine_type *type, const char *text)
 {
     if (is_verbatim(type))
-        put_string(to, text);
+        put_verbatim(to, text);
     else
         fputs(text, to);
 }
@@ -112,7 +118,7 @@ static int put_argument(struct cli *cli, FILE *to, const struct koine_type *type
     const struct koine_member *member = &type->members.ptr[which];
     if (!first)
         fputc(',', to);
-    put_string(to, member->name.ptr);
+    put_verbatim(to, member->name.ptr);
     fputc(':', to);
     put_value(to, koine_type_of_member(type, member), text);
     return CLI_DONE;
@@ -135,15 +141,42 @@ static int build_arguments(struct cli *cli, char **jsonp, const struct koine_typ
     return code;
 }
 
+/* All of standard input, up to CLI_LINE_MAX. */
+static int read_input(char **textp, size_t *lengthp)
+{
+    size_t length = 0, room = 1 << 16, got;
+    char *text = malloc(room + 1), *larger;
+    while (text && (got = fread(text + length, 1, room - length, stdin)) > 0) {
+        length += got;
+        if (length < room)
+            continue;
+        larger = room < CLI_LINE_MAX ? realloc(text, 2 * room + 1) : NULL;
+        if (!larger)
+            free(text);
+        text = larger;
+        room *= 2;
+    }
+    if (!text)
+        return room > CLI_LINE_MAX ? KOINE_ETOOBIG : KOINE_ENOMEM;
+    text[length] = 0;
+    *textp = text;
+    *lengthp = length;
+    return 0;
+}
+
 /* "-": one JSON object from standard input. */
 static int read_arguments(struct cli *cli, char **jsonp)
 {
-    size_t room = 0;
-    *jsonp = NULL;
-    if (getdelim(jsonp, &room, EOF, stdin) >= 0)
+    size_t length;
+    int rc = read_input(jsonp, &length);
+    if (rc)
+        return kn_cli_error(cli, rc == KOINE_ETOOBIG ? CLI_USAGE : CLI_LOCAL, "standard input: %s",
+                            koine_strerror(rc));
+    if (length && strlen(*jsonp) == length)
         return CLI_DONE;
     free(*jsonp);
-    return kn_cli_error(cli, CLI_USAGE, "nothing on standard input");
+    return kn_cli_error(cli, CLI_USAGE,
+                        length ? "octet 0x00 on standard input" : "nothing on standard input");
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -165,35 +198,28 @@ static int print_answer(const struct cli *cli, const struct koine_type *type, co
     return CLI_DONE;
 }
 
-static int find(struct cli *cli, uint32_t *memberp, const struct koine_interface **interfacep)
+static int get_interface(struct cli *cli, const struct koine_interface **interfacep)
 {
     int code = kn_cli_connect(cli);
     if (code)
         return code;
     int rc = koine_ref_interface(interfacep, cli->ref, 0);
-    if (rc)
-        return kn_cli_node_error(cli, rc);
-    if (koine_interface_find(memberp, *interfacep, cli->args[1]))
-        return kn_cli_error(cli, CLI_USAGE, "'%s' (%s) has no member '%s'; see koine describe %s",
-                            cli->args[0], (*interfacep)->name.ptr, cli->args[1], cli->args[0]);
-    return CLI_DONE;
+    return rc ? kn_cli_node_error(cli, rc) : CLI_DONE;
 }
 
-static int fault(const struct cli *cli)
+static int no_member(struct cli *cli, const struct koine_interface *interface, const char *name)
 {
-    const struct koine_fault *given = koine_ref_fault(cli->ref);
-    char *json = NULL;
-    if (given->type)
-        (void)koine_value_write(&json, NULL, given->type, given->value, 0);
-    const char *code = koine_fault_code_name(given->code);
-    int rc = kn_cli_error(cli, CLI_FAULT, "%s%s%s%s%s",
-                          *given->name ? given->name
-                          : code       ? code
-                                       : "fault",
-                          *given->message ? ": " : "", given->message, json ? " " : "",
-                          json ? json : "");
-    free(json);
-    return rc;
+    return kn_cli_error(cli, CLI_USAGE, "'%s' (%s) has no member '%s'; see koine describe %s",
+                        cli->args[0], interface->name.ptr, name, cli->args[0]);
+}
+
+static int find(struct cli *cli, uint32_t *memberp, const struct koine_interface **interfacep,
+                const char *name)
+{
+    int code = get_interface(cli, interfacep);
+    if (!code && koine_interface_find(memberp, *interfacep, name))
+        code = no_member(cli, *interfacep, name);
+    return code;
 }
 
 int kn_cli_call(struct cli *cli)
@@ -202,7 +228,7 @@ int kn_cli_call(struct cli *cli)
     const char *answer;
     uint32_t member;
     char *json;
-    int code = find(cli, &member, &interface);
+    int code = find(cli, &member, &interface, cli->args[1]);
     if (code)
         return code;
     const struct koine_feature *feature = &interface->features.ptr[member];
@@ -214,10 +240,30 @@ int kn_cli_call(struct cli *cli)
     int rc = koine_call_text(&answer, cli->ref, cli->args[1], json, 0);
     free(json);
     if (rc == KOINE_EFAULT)
-        return fault(cli);
+        return kn_cli_fault(cli);
     if (rc)
         return kn_cli_node_error(cli, rc);
     return print_answer(cli, interface->types.ptr + feature->out, answer);
+}
+
+/* {"return": value}, compact or laid out. */
+static int print_return(const struct cli *cli, const struct koine_type *type, const char *json)
+{
+    void *value;
+    char *pretty;
+    if (cli->json || koine_value_read(&value, type, json, strlen(json), NULL)) {
+        printf("{\"return\":%s}\n", json);
+        return CLI_DONE;
+    }
+    int rc = koine_value_write(&pretty, NULL, type, value, KOINE_JSON_PRETTY);
+    free(value);
+    if (rc)
+        return kn_cli_error(cli, CLI_LOCAL, "%s", koine_strerror(rc));
+    fputs("{\n  \"return\": ", stdout);
+    kn_cli_put_indented(stdout, pretty);
+    puts("\n}");
+    free(pretty);
+    return CLI_DONE;
 }
 
 int kn_cli_get(struct cli *cli)
@@ -225,37 +271,68 @@ int kn_cli_get(struct cli *cli)
     const struct koine_interface *interface;
     const char *json;
     uint32_t member;
-    int code = find(cli, &member, &interface);
+    int code = find(cli, &member, &interface, cli->args[1]);
     if (code)
         return code;
     int rc = koine_get_text(&json, cli->ref, cli->args[1], 0);
     if (rc == KOINE_EFAULT)
-        return fault(cli);
+        return kn_cli_fault(cli);
     if (rc)
         return kn_cli_node_error(cli, rc);
-    printf(cli->json ? "{\"return\":%s}\n" : "{\n  \"return\": %s\n}\n", json);
-    return CLI_DONE;
+    return print_return(cli, interface->types.ptr + interface->features.ptr[member].out, json);
 }
 
-int kn_cli_set(struct cli *cli)
+static int set_one(struct cli *cli, const struct koine_interface *interface, const char *attribute,
+                   const char *text)
 {
-    const struct koine_interface *interface;
     uint32_t member;
-    char *json;
+    char *json = NULL;
     size_t length;
-    int code = find(cli, &member, &interface);
-    if (code)
-        return code;
+    if (koine_interface_find(&member, interface, attribute))
+        return no_member(cli, interface, attribute);
     FILE *to = open_memstream(&json, &length);
     if (!to)
         return kn_cli_node_error(cli, KOINE_ENOMEM);
-    put_value(to, interface->types.ptr + interface->features.ptr[member].in, cli->args[2]);
-    fclose(to);
-    int rc = koine_set_text(cli->ref, cli->args[1], json, 0);
+    put_value(to, interface->types.ptr + interface->features.ptr[member].in, text);
+    int rc = fclose(to) ? KOINE_ENOMEM : koine_set_text(cli->ref, attribute, json, 0);
     free(json);
     if (rc == KOINE_EFAULT)
-        return fault(cli);
+        return kn_cli_fault(cli);
     return rc ? kn_cli_node_error(cli, rc) : CLI_DONE;
+}
+
+/* ATTRIBUTE=VALUE: whether what stands before the first '=' is a member. Cuts it there. */
+static char *cut_pair(char *argument, const struct koine_interface *interface)
+{
+    uint32_t member;
+    char *equals = strchr(argument, '=');
+    if (!equals)
+        return NULL;
+    *equals = 0;
+    if (!koine_interface_find(&member, interface, argument))
+        return equals + 1;
+    *equals = '=';
+    return NULL;
+}
+
+/* One after the other; the first that fails ends it. */
+int kn_cli_set(struct cli *cli)
+{
+    const struct koine_interface *interface;
+    int code = get_interface(cli, &interface);
+    if (code)
+        return code;
+    char *value = cut_pair(cli->args[1], interface);
+    if (!value && cli->arg_count == 3)
+        return set_one(cli, interface, cli->args[1], cli->args[2]);
+    for (int i = 1; i < cli->arg_count && !code; i++) {
+        if (i > 1)
+            value = cut_pair(cli->args[i], interface);
+        code = value ? set_one(cli, interface, cli->args[i], value)
+                     : kn_cli_error(cli, CLI_USAGE, "'%s' is not ATTRIBUTE=VALUE of '%s'",
+                                    cli->args[i], cli->args[0]);
+    }
+    return code;
 }
 
 static void print_sample(const struct cli *cli, struct koine_sample *sample, bool event)
@@ -263,15 +340,16 @@ static void print_sample(const struct cli *cli, struct koine_sample *sample, boo
     const char *json;
     if (koine_sample_text(&json, sample))
         return;
-    printf("{\"%s\":\"%s\",\"value\":%s", event ? "event" : "changed", cli->args[1], json);
+    printf("{\"%s\":", event ? "event" : "changed");
+    kn_cli_put_string(stdout, cli->args[1]);
+    printf(",\"value\":%s", json);
     if (koine_sample_lost(sample))
         printf(",\"lost\":%llu", (unsigned long long)koine_sample_lost(sample));
     puts("}");
-    fflush(stdout);
 }
 
-/* Ends by --count, or by an error. */
-static int follow(const struct cli *cli, struct koine_sub *sub, bool event)
+/* Ends by --count, by an error, or when nobody takes what is printed. */
+static int follow(struct cli *cli, struct koine_sub *sub, bool event)
 {
     struct koine_sample *sample;
     int rc = 0;
@@ -281,6 +359,8 @@ static int follow(const struct cli *cli, struct koine_sub *sub, bool event)
             break;
         print_sample(cli, sample, event);
         koine_sample_release(sample);
+        if (!kn_cli_flush(cli))
+            break;
     }
     return rc;
 }
@@ -290,7 +370,7 @@ int kn_cli_sub(struct cli *cli)
     const struct koine_interface *interface;
     struct koine_sub *sub;
     uint32_t member;
-    int code = find(cli, &member, &interface);
+    int code = find(cli, &member, &interface, cli->args[1]);
     if (code)
         return code;
     bool event = interface->features.ptr[member].sort == KOINE_EVENT;
