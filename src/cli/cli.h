@@ -27,14 +27,15 @@ enum { CLI_LINE_MAX = 32 << 20 }; /* octets of a line of standard input, or of a
 struct cli {
     const char *command; /* for messages */
     bool json;
-    int64_t timeout;       /* 0: the node's default */
-    long count;            /* watch, sub: end after so many; 0 never */
-    long wait;             /* pub: subscribers to wait for */
-    const char *dir;       /* gen: where to write */
-    const char *as;        /* idl: the notation; tree: the dialect */
-    const char *idl;       /* serve, pub: the file */
-    const char *interface; /* serve, pub: which of the file's; NULL: the only one */
-    char **exec;           /* serve: what to run, NULL at its end */
+    int64_t timeout;            /* 0: the node's default */
+    long count;                 /* watch, sub: end after so many; 0 never */
+    long wait;                  /* pub: subscribers to wait for */
+    const char *dir;            /* gen: where to write */
+    const char *as;             /* idl: the notation; tree: the dialect */
+    const char *idl;            /* serve, pub: the file */
+    const char *interface;      /* serve, pub: which of the file's; NULL: the only one */
+    char **exec;                /* serve: what to run, NULL at its end */
+    const char *seconds, *cpus; /* bench: for a row; "A,B" */
     char **args;
     int arg_count;
     int output_error; /* errno of the first failed write to standard output */
@@ -88,5 +89,6 @@ int kn_cli_pub(struct cli *cli);
 int kn_cli_serve(struct cli *cli);
 int kn_cli_idl(struct cli *cli);
 int kn_cli_gen(struct cli *cli);
+int kn_cli_bench(struct cli *cli);
 
 #endif

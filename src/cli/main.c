@@ -101,6 +101,18 @@ static int take_exec(struct cli *cli, const char *text)
     return CLI_DONE;
 }
 
+static int take_seconds(struct cli *cli, const char *text)
+{
+    cli->seconds = text;
+    return CLI_DONE;
+}
+
+static int take_cpus(struct cli *cli, const char *text)
+{
+    cli->cpus = text;
+    return CLI_DONE;
+}
+
 static const struct option
     json = {"--json", NULL, "for programs: compact, errors as objects", take_json},
     timeout = {"--timeout", "S", "seconds to wait; 30 if not given", take_timeout},
@@ -115,6 +127,8 @@ static const struct option
     idl = {"--idl", "FILE", "the file that declares the interface", take_idl},
     interface = {"--interface", "NAME", "which of the file; needed when there are several",
                  take_interface},
+    seconds = {"--seconds", "S", "measured for a row; 1 if not given", take_seconds},
+    cpus = {"--cpus", "A,B", "the processors to use", take_cpus},
     exec = {"--exec", "CMD", "what answers, run by sh -c; --exec -- ARGV ... without a shell",
             take_exec};
 
@@ -210,6 +224,14 @@ static const struct command commands[] = {
      "C for an interface: FILE's stem, .h and .c",
      "koine gen demo.idl -o src",
      {&json, &dir}},
+    {"bench",
+     kn_cli_bench,
+     0,
+     ARGUMENTS,
+     "[ROW ...]",
+     "what a message costs, beside what it could cost",
+     "koine bench call-rtt-64-spin event-rate-64",
+     {&json, &seconds, &cpus}},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
