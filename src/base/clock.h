@@ -15,6 +15,16 @@ static inline int64_t kn_now(void)
     return (int64_t)t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Between two looks of a loop that spins. */
+static inline void kn_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 /* now + timeout; INT64_MAX stays for ever, a negative timeout is none at all. */
 static inline int64_t kn_deadline(int64_t now, int64_t timeout)
 {

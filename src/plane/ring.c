@@ -89,6 +89,19 @@ int kn_ring_refresh(struct kn_ring_out *ring, void **ownerp)
     return 0;
 }
 
+bool kn_ring_is_ready(const struct kn_ring_out *ring, const void *owner)
+{
+    const struct kn_ring_reader *reader = find(ring, owner);
+    return reader && reader->cursor;
+}
+
+bool kn_ring_moved(const struct kn_ring_out *ring, const void *owner)
+{
+    const struct kn_ring_reader *reader = find(ring, owner);
+    return !reader || (reader->cursor &&
+                       atomic_load_explicit(reader->cursor, memory_order_relaxed) != reader->seen);
+}
+
 void *kn_ring_slowest(const struct kn_ring_out *ring)
 {
     void *slowest = NULL;

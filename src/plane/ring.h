@@ -56,6 +56,10 @@ void kn_ring_leave(struct kn_ring_out *ring, const void *owner);
 
 /* Looks at all cursors. 0, or KOINE_EPROTOCOL with the reader that lied in *ownerp. */
 int kn_ring_refresh(struct kn_ring_out *ring, void **ownerp);
+/* False: the reader joined, and its cursor is not looked at yet. */
+bool kn_ring_is_ready(const struct kn_ring_out *ring, const void *owner);
+/* The reader's cursor is not where it was at the last look. */
+bool kn_ring_moved(const struct kn_ring_out *ring, const void *owner);
 /* The owner of the reader that is furthest behind; NULL without readers. */
 void *kn_ring_slowest(const struct kn_ring_out *ring);
 /* All readers have passed what lies below. Valid after kn_ring_refresh. */
@@ -70,6 +74,27 @@ static inline bool kn_ring_has_room(const struct kn_ring_out *ring)
 static inline struct kn_slot *kn_ring_slot(const struct kn_ring_out *ring)
 {
     return &ring->slots[ring->pos & ring->mask];
+}
+
+/* How many slots may be written without looking. */
+static inline uint64_t kn_ring_room(const struct kn_ring_out *ring)
+{
+    return ring->limit - ring->pos;
+}
+
+/* Makes the slot `ahead` of the next one visible, for a batch that is written from its last slot to its
+ * first: a reader that waits sees nothing of it before it sees all, and does not share lines that are
+ * still to be written. kn_ring_pass then moves on. */
+static inline void kn_ring_publish_ahead(struct kn_ring_out *ring, uint64_t ahead, uint32_t length)
+{
+    struct kn_slot *slot = &ring->slots[(ring->pos + ahead) & ring->mask];
+    atomic_store_explicit(&slot->shape, (uint64_t)length, memory_order_relaxed);
+    atomic_store_explicit(&slot->stamp, ring->pos + ahead + 1, memory_order_release);
+}
+
+static inline void kn_ring_pass(struct kn_ring_out *ring, uint64_t count)
+{
+    ring->pos += count;
 }
 
 /* Makes the slot visible. `length` and `ref` as in layout.h. */
@@ -88,9 +113,11 @@ static inline void kn_ring_in_init(struct kn_ring_in *ring, void *slots, uint32_
     atomic_store_explicit(cursor, start, memory_order_release);
 }
 
+/* The second line of the slot is on its way while the first is looked at. */
 static inline bool kn_ring_has_more(const struct kn_ring_in *ring)
 {
     const struct kn_slot *slot = &ring->slots[ring->pos & ring->mask];
+    __builtin_prefetch((const uint8_t *)slot + 64);
     return atomic_load_explicit(&slot->stamp, memory_order_acquire) == ring->pos + 1;
 }
 

@@ -242,6 +242,60 @@ static void a_reader_that_lies_is_named(void **state)
     close_pair(&pair);
 }
 
+static void a_batch_is_seen_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct pair pair;
+    void *owner = NULL;
+    open_pair(&pair, 8);
+    assert_int_equal(kn_ring_join(&pair.out, &pair, &pair.page[1]->cursor), 0);
+    assert_int_equal(kn_ring_refresh(&pair.out, &owner), 0);
+    put(&pair.out, 0);
+    assert_int_equal(kn_ring_room(&pair.out), 7);
+    for (uint64_t i = 7; i--;) {
+        assert_true(kn_ring_has_more(&pair.in));
+        struct kn_ring_in next = pair.in;
+        next.pos++;
+        assert_false(kn_ring_has_more(&next));
+        uint64_t payload[8];
+        for (uint64_t word = 0; word < 8; word++)
+            payload[word] = (i + 1) * 8 + word;
+        kn_copy_out(pair.slots[i + 1].payload, payload, sizeof payload);
+        kn_ring_publish_ahead(&pair.out, i, sizeof payload);
+    }
+    kn_ring_pass(&pair.out, 7);
+    assert_int_equal(kn_ring_room(&pair.out), 0);
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_true(kn_ring_has_more(&pair.in) && check(&pair.in, i));
+        kn_ring_next(&pair.in);
+    }
+    assert_false(kn_ring_has_more(&pair.in));
+    close_pair(&pair);
+}
+
+static void a_reader_that_goes_on_has_moved(void **state)
+{
+    (void)state;
+    struct pair pair;
+    void *owner = NULL;
+    open_pair(&pair, 8);
+    assert_int_equal(kn_ring_join(&pair.out, &pair, NULL), 0);
+    put(&pair.out, 0);
+    assert_false(kn_ring_moved(&pair.out, &pair));
+    assert_false(kn_ring_is_ready(&pair.out, &pair));
+    kn_ring_ready(&pair.out, &pair, &pair.page[1]->cursor);
+    assert_true(kn_ring_is_ready(&pair.out, &pair));
+    assert_false(kn_ring_moved(&pair.out, &pair));
+    kn_ring_next(&pair.in);
+    kn_ring_tell(&pair.in);
+    assert_true(kn_ring_moved(&pair.out, &pair));
+    assert_int_equal(kn_ring_refresh(&pair.out, &owner), 0);
+    assert_false(kn_ring_moved(&pair.out, &pair));
+    kn_ring_leave(&pair.out, &pair);
+    assert_true(kn_ring_moved(&pair.out, &pair));
+    close_pair(&pair);
+}
+
 /* Reads MANY, sleeping whenever there is nothing, with the nap that a writer without fence needs. */
 static void *read_many(void *arg)
 {
@@ -322,6 +376,32 @@ static void a_peer_that_always_sleeps_is_rung_a_bounded_number_of_times(void **s
     int64_t allowed = KN_BURST + (kn_now() - start) / KN_REFILL_NS + 1;
     assert_true(rung >= KN_BURST && rung <= allowed);
     assert_false(kn_wake_look(&pair.writer, true) && kn_wake_look(&pair.writer, true));
+    close_pair(&pair);
+}
+
+static bool park_and_ring(struct pair *pair)
+{
+    kn_wake_park(&pair->reader, KN_AT_SOCKET);
+    return kn_wake_look(&pair->writer, true);
+}
+
+static void a_message_of_the_peer_pays_for_a_ring(void **state)
+{
+    (void)state;
+    struct pair pair;
+    open_pair(&pair, 8);
+    pair.writer.refilled = kn_now() + 3600 * INT64_C(1000000000); /* nothing is earned by time */
+    for (int i = 0; i < KN_BURST; i++)
+        assert_true(park_and_ring(&pair));
+    assert_false(park_and_ring(&pair));
+    kn_wake_earn(&pair.writer);
+    assert_true(park_and_ring(&pair));
+    assert_false(park_and_ring(&pair));
+    for (int i = 0; i < 10 * KN_BURST; i++)
+        kn_wake_earn(&pair.writer);
+    for (int i = 0; i < KN_BURST; i++)
+        assert_true(park_and_ring(&pair));
+    assert_false(park_and_ring(&pair));
     close_pair(&pair);
 }
 
@@ -466,9 +546,12 @@ int main(void)
         cmocka_unit_test(segments_are_not_inherited),
         cmocka_unit_test(a_full_ring_waits_for_its_slowest_reader),
         cmocka_unit_test(a_reader_that_lies_is_named),
+        cmocka_unit_test(a_batch_is_seen_whole_or_not_at_all),
+        cmocka_unit_test(a_reader_that_goes_on_has_moved),
         cmocka_unit_test(calls_cross_threads_whole_and_wake_the_sleeper),
         cmocka_unit_test(streams_cross_threads_whole_and_are_found_after_a_nap),
         cmocka_unit_test(a_peer_that_always_sleeps_is_rung_a_bounded_number_of_times),
+        cmocka_unit_test(a_message_of_the_peer_pays_for_a_ring),
         cmocka_unit_test(one_parking_is_rung_once),
         cmocka_unit_test(a_held_chunk_is_not_used_again),
         cmocka_unit_test(one_set_of_holds_serves_several_pools),

@@ -19,7 +19,8 @@
  * a nap, when the writer's store buffer has long drained. tests/models/wake.pml checks both forms, and
  * that each breaks when a part is left out.
  *
- * What a peer that always claims to sleep can cost is bounded by a token bucket. With its last token the
+ * What a peer that always claims to sleep can cost is bounded by a token bucket, which time and the
+ * peer's own messages fill. With its last token the
  * writer sets `throttled`, and a sleeper that sees it after parking naps and looks again: after
  * KN_REFILL_NS without a ring there is a token for the next one. Nobody sleeps on a word that a third process maps.
  */
@@ -80,6 +81,14 @@ static inline bool kn_wake_throttled(const struct kn_wake *wake)
 
 /* Rings for the parking `key`; true: the peer sleeps at its socket, send it one octet. */
 bool kn_wake_ring(struct kn_wake *wake, uint64_t key);
+
+/* The peer sent a message: it may be rung once more. A pair that sleeps between any two messages so never
+ * runs out of rings, and one that only claims to sleep earns nothing. */
+static inline void kn_wake_earn(struct kn_wake *wake)
+{
+    if (wake->tokens < KN_BURST)
+        wake->tokens++;
+}
 
 /* The writer, after publishing. `fence` for calls, not for streams. True as above. */
 static inline bool kn_wake_look(struct kn_wake *wake, bool fence)
