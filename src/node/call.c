@@ -244,7 +244,7 @@ static int send_pending(struct koine_pending *pending, struct koine_ref *ref, st
     head->serial = pending->serial = ++link->serial;
     if (pending->deadline != INT64_MAX) {
         head->present = KN_PRESENT_DEADLINE;
-        head->remaining = kn_remaining(pending->deadline, kn_now());
+        head->remaining = kn_remaining(pending->deadline, pending->begun);
     }
     in = in && in->size ? in : NULL;
     struct sending sending = {link, head, pending->deadline, in, value, KOINE_EFULL, false};
@@ -293,9 +293,12 @@ static int prepare(struct koine_ref *ref, enum koine_request_sort sort, uint32_t
 static int begin(struct koine_pending *pending, struct koine_ref *ref, enum koine_request_sort sort,
                  uint32_t member, const void *in)
 {
+    bool known = ref->link && ref->interface;
     int rc = prepare(ref, sort, member, pending->deadline);
     if (rc)
         return rc;
+    if (!known)
+        pending->begun = kn_now();
     const struct koine_feature *feature = &ref->interface->features.ptr[member];
     bool oneway = sort == KOINE_REQUEST_CALL && (feature->flags & KOINE_ONEWAY);
     struct kn_head head = {
@@ -310,9 +313,11 @@ static int begin(struct koine_pending *pending, struct koine_ref *ref, enum koin
     return rc ? rc : oneway;
 }
 
-static int64_t deadline_of(const struct koine_node *node, int64_t timeout)
+static void set_deadline(struct koine_pending *pending, const struct koine_node *node,
+                         int64_t timeout)
 {
-    return kn_deadline(kn_now(), timeout ? timeout : node->timeout);
+    pending->begun = kn_now();
+    pending->deadline = kn_deadline(pending->begun, timeout ? timeout : node->timeout);
 }
 
 int koine_start(struct koine_pending **pendingp, struct koine_ref *ref,
@@ -324,7 +329,8 @@ int koine_start(struct koine_pending **pendingp, struct koine_ref *ref,
         return rc;
     struct koine_pending *pending = calloc(1, sizeof *pending);
     if (pending) {
-        *pending = (struct koine_pending){.deadline = deadline_of(ref->node, timeout), .arg = arg};
+        *pending = (struct koine_pending){.arg = arg};
+        set_deadline(pending, ref->node, timeout);
         kn_list_init(&pending->in_link);
         rc = begin(pending, ref, sort, member, in);
     }
@@ -398,11 +404,9 @@ static int call(const void **outp, struct koine_ref *ref, enum koine_request_sor
                 uint32_t member, const void *in, int64_t timeout)
 {
     struct synchronous call = {.ref = ref};
-    struct koine_pending pending = {.deadline = deadline_of(ref->node, timeout),
-                                    .done = remember,
-                                    .arg = &call,
-                                    .waits = true,
-                                    .arena = &ref->answer};
+    struct koine_pending pending = {
+        .done = remember, .arg = &call, .waits = true, .arena = &ref->answer};
+    set_deadline(&pending, ref->node, timeout);
     kn_list_init(&pending.in_link);
     if (!ref->waiting)
         koine_ref_done(ref);

@@ -91,6 +91,7 @@ struct koine_watch *koine_watch_close(struct koine_watch *watch)
         return NULL;
     (void)koine_watch_change(watch, 0);
     watch->fd = -1;
+    watch->node->unswept = true;
     watch->node->watch_count--;
     if (!watch->node->depth)
         kn_watches_sweep(watch->node, false);

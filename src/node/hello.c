@@ -375,12 +375,24 @@ void kn_link_socket(struct kn_watch *watch, uint32_t events)
     bool end = false;
     (void)events;
     link->users++;
-    for (int i = 0; i < 16 && link->state != KN_DEAD; i++)
-        if (!take_parcel(link, &end))
-            break;
+    for (int i = 0; i < 16 && link->state != KN_DEAD && take_parcel(link, &end); i++)
+        ;
     if (end)
         hang_up(link);
     link->users--;
+}
+
+int kn_link_controls(struct kn_link *link)
+{
+    int count = 0;
+    bool end;
+    char octet;
+    link->users++;
+    while (count < 16 && link->state != KN_DEAD &&
+           recv(link->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0 && take_parcel(link, &end))
+        count++;
+    link->users--;
+    return count;
 }
 
 void kn_link_died(struct kn_watch *watch, uint32_t events)

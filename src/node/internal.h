@@ -117,17 +117,18 @@ struct koine_node {
     int epoll, stop_fd, spare_fd, alarm_fd;
     int64_t alarm_at;
     char *dirs;
-    int64_t timeout, spin, answered; /* answered: how long recent waits took, smoothed */
-    uint32_t max_links, max_pending, turns, spins_failed;
+    int64_t timeout, spin, looked; /* looked: when, at sockets, deadlines and timers */
+    uint32_t max_links, max_pending, turns, spins_failed, pauses_failed;
+    uint64_t handled; /* things, since koine_node_process began to wait */
     int depth;
     bool running, stopping, closing;
+    bool unswept; /* something is closed or dead and not freed yet */
     struct koine_why why;
     volatile uint64_t *guard; /* 0 in a forked child */
     struct kn_list spare;     /* struct koine_request, to be used again */
     uint64_t links_dropped;
     uint64_t octets, max_octets; /* of further memory that was made for answers and samples */
     int full;         /* calls that wait for room in a ring */
-    uint64_t handled; /* events of descriptors and timers, also those that ended a sleep */
 };
 
 struct koine_service {
@@ -175,7 +176,7 @@ struct koine_pending {
     const struct koine_type *out;
     uint32_t member;
     struct kn_arena *arena;
-    int64_t deadline;
+    int64_t begun, deadline; /* begun: the clock when it was sent, or soon before */
     koine_done *done;
     void *arg;
     struct koine_ref *ref;
@@ -233,8 +234,12 @@ typedef bool kn_ready(void *arg);
  * awaited, or NULL. `streams`: what is awaited is published without a fence. */
 int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot,
                   int64_t deadline, bool streams);
+/* A short spin for an answer that is about to come, before anybody looks at a clock. True: ready. */
+bool kn_node_spin(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot);
 /* One look at everything without waiting: the number of things handled. */
 int kn_node_look(struct koine_node *node);
+/* The same for who looks all the time: beyond the rings only when that was not done for KN_BELL_NS. */
+int kn_node_glance(struct koine_node *node);
 
 /* ---- link.c */
 struct kn_link *kn_link_new(struct koine_node *node, int fd);
@@ -297,6 +302,9 @@ void kn_octets_give(struct koine_node *node, const struct kn_room rooms[KN_POOLS
 /* ---- hello.c */
 void kn_service_accept(struct kn_watch *watch, uint32_t events);
 void kn_link_socket(struct kn_watch *watch, uint32_t events);
+/* Handles the control messages that are there, and nothing that runs a handler: a hang-up is left where
+ * it is. Their number. */
+int kn_link_controls(struct kn_link *link);
 void kn_link_died(struct kn_watch *watch, uint32_t events);
 /* Connects and says HELLO; what comes of it is seen later. */
 int kn_link_begin(struct kn_link **linkp, struct koine_ref *ref);

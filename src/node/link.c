@@ -51,6 +51,7 @@ void kn_link_drop(struct kn_link *link)
         return;
     kn_user_leave(link);
     link->state = KN_DEAD;
+    link->node->unswept = true;
     link->users++;
     kn_event_leave_all(link); /* says that samples are revoked, before the hang-up can be seen */
     close_fd(link, &link->fd);
@@ -314,6 +315,7 @@ int kn_link_poll(struct kn_link *link)
     if (!kn_list_empty(&link->late))
         kn_late_send(link);
     while (count < KN_LINK_SLOTS && kn_link_has_news(link)) {
+        kn_wake_earn(&link->wake);
         take_one(link);
         count++;
     }

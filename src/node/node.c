@@ -129,10 +129,17 @@ int kn_node_enter(struct koine_node *node)
 /* What was closed inside a callback is freed when nobody stands on it any more. */
 void kn_node_sweep(struct koine_node *node)
 {
+    if (!node->unswept)
+        return;
+    node->unswept = false;
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
-        if (link->state == KN_DEAD && !link->users)
+        if (link->state != KN_DEAD)
+            continue;
+        if (link->users)
+            node->unswept = true;
+        else
             kn_link_free(link);
     }
     KN_LIST_EACH(at, &node->services)
@@ -144,7 +151,9 @@ void kn_node_sweep(struct koine_node *node)
     KN_LIST_EACH(at, &node->refs)
     {
         struct koine_ref *ref = KN_LIST_ENTRY(at, struct koine_ref, in_node);
-        if (ref->closed && !ref->waiting)
+        if (ref->closed && ref->waiting)
+            node->unswept = true;
+        else if (ref->closed)
             koine_ref_close(ref);
     }
     kn_watches_sweep(node, false);

@@ -266,7 +266,7 @@ int koine_ref_open(struct koine_ref **refp, struct koine_node *node, const char 
     if (!rc)
         *refp = ref;
     else if (ref)
-        ref->closed = true;
+        ref->closed = node->unswept = true;
     kn_node_leave(node);
     return rc;
 }
@@ -299,7 +299,7 @@ int koine_ref_start(struct koine_ref **refp, struct koine_node *node, const char
     if (!rc)
         *refp = ref;
     else if (ref)
-        ref->closed = true;
+        ref->closed = node->unswept = true;
     kn_node_leave(node);
     return rc;
 }
@@ -308,7 +308,7 @@ struct koine_ref *koine_ref_close(struct koine_ref *ref)
 {
     if (!ref || !*ref->node->guard)
         return NULL;
-    ref->closed = true;
+    ref->closed = ref->node->unswept = true;
     ref->opening.ready = NULL;
     if (ref->opening.link)
         kn_link_drop(ref->opening.link);

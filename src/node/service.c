@@ -140,7 +140,7 @@ struct koine_service *koine_service_close(struct koine_service *service)
     }
     while (!kn_list_empty(&service->links))
         kn_link_drop(KN_LIST_ENTRY(service->links.next, struct kn_link, in_service));
-    service->closed = true;
+    service->closed = service->node->unswept = true;
     if (service->node->depth)
         return NULL;
     while (!kn_list_empty(&service->orphans))

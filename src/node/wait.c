@@ -14,16 +14,11 @@ enum {
     EVENTS = 32,
     LOOK_AT_SOCKETS = 128,
     LOOK_AT_FOREIGN = 8, /* the same, where foreign descriptors are watched */
+    SHORT_TURNS = 64,
     SPINS_IN_VAIN = 8,
-    RETRY_SPIN = 64
+    RETRY_SPIN = 64,
+    LOOK_NS = KN_BELL_NS / 2 /* sockets looked at later than this ago are looked at before a bell */
 };
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
 
 static int poll_links(struct koine_node *node)
 {
@@ -34,6 +29,7 @@ static int poll_links(struct koine_node *node)
         if (kn_link_has_news(link) || !kn_list_empty(&link->late))
             count += kn_link_poll(link);
     }
+    node->handled += (unsigned)count;
     return count;
 }
 
@@ -59,16 +55,17 @@ static int poll_sockets(struct koine_node *node, int64_t wait)
         struct kn_watch *watch = events[i].data.ptr;
         watch->ready(watch, events[i].events);
     }
-    node->handled += count > 0 ? (uint64_t)count : 0;
+    node->looked = kn_now();
+    node->handled += count > 0 ? (unsigned)count : 0;
     return count > 0 ? count : 0;
 }
 
 /* Ends what is over, runs what is due; when there is more to do of that kind. */
-static int64_t expire(struct koine_node *node, int *countp)
+static int64_t expire(struct koine_node *node, int64_t now, int *countp)
 {
-    int64_t next = INT64_MAX, now = kn_now();
+    int64_t next = INT64_MAX;
     *countp = kn_timers_run(node, now);
-    node->handled += (uint64_t)*countp;
+    node->handled += (unsigned)*countp;
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -81,16 +78,41 @@ static int64_t expire(struct koine_node *node, int *countp)
     return timer < next ? timer : next;
 }
 
+/* Sockets, deadlines and timers. */
+static int look_beyond(struct koine_node *node)
+{
+    int due, count = poll_sockets(node, 0);
+    (void)expire(node, node->looked, &due);
+    return count + due;
+}
+
 /* Links that died meanwhile stay until nobody can stand on them; see kn_node_leave. Events of one batch
  * that lead to such a link find it dead. */
 int kn_node_look(struct koine_node *node)
 {
-    int count = poll_links(node), due;
-    if (count && ++node->turns % (node->watch_count ? LOOK_AT_FOREIGN : LOOK_AT_SOCKETS))
-        return count;
-    count += poll_sockets(node, 0);
-    (void)expire(node, &due);
-    return count + due;
+    int count = poll_links(node);
+    return count + look_beyond(node);
+}
+
+/* After so many messages or samples it is time to look beyond the rings. */
+static int look_in_turn(struct koine_node *node)
+{
+    uint32_t turns = node->watch_count ? LOOK_AT_FOREIGN : LOOK_AT_SOCKETS;
+    return ++node->turns % turns ? 0 : look_beyond(node);
+}
+
+/* What is in the rings; the rest of the world in turn. Who finds nothing here spins, sleeps at a bell or
+ * at the sockets, and each of the last two looks at all else within KN_BELL_NS. */
+static int look_at_links(struct koine_node *node)
+{
+    int count = poll_links(node);
+    return count ? count + look_in_turn(node) : 0;
+}
+
+int kn_node_glance(struct koine_node *node)
+{
+    int count = look_at_links(node);
+    return !count && kn_now() - node->looked >= LOOK_NS ? look_beyond(node) : count;
 }
 
 static bool has_news(struct koine_node *node)
@@ -154,53 +176,89 @@ static bool is_over(const struct waiting *waiting)
     return waiting->ready(waiting->arg);
 }
 
+/* The first turns look at the awaited link alone, if there is one, and at no clock: that is where a quick
+ * answer is met. */
+static bool spin_shortly(const struct waiting *waiting)
+{
+    for (unsigned turn = 0; turn < SHORT_TURNS; turn++) {
+        if (waiting->hot ? kn_link_has_news(waiting->hot) : has_news(waiting->node))
+            return true;
+        if (is_over(waiting))
+            return true;
+        kn_relax();
+    }
+    return false;
+}
+
+static bool spin_long(const struct waiting *waiting)
+{
+    struct koine_node *node = waiting->node;
+    int64_t now = kn_now(), end = now + node->spin;
+    end = waiting->deadline < end ? waiting->deadline : end;
+    for (unsigned turn = 1; now < end; turn++) {
+        if (has_news(node) || is_over(waiting))
+            return true;
+        kn_relax();
+        if (turn % 64)
+            continue;
+        now = kn_now();
+        if (node->watch_count && poll_sockets(node, 0))
+            return true;
+    }
+    return false;
+}
+
 /* Spinning pays only while answers come soon and from another CPU; after some spins in vain it is tried
  * but now and then. Whoever watches foreign descriptors may be asked by them as well. */
 static bool spin(const struct waiting *waiting)
 {
     struct koine_node *node = waiting->node;
-    int64_t longest = node->spin;
-    if (!longest || (node->spins_failed >= SPINS_IN_VAIN && node->spins_failed++ % RETRY_SPIN))
+    if (!node->spin || (node->spins_failed >= SPINS_IN_VAIN && node->spins_failed++ % RETRY_SPIN))
         return false;
-    int64_t start = kn_now(), end = start + longest;
-    for (unsigned turn = 1;; turn++) {
-        if (has_news(node) || is_over(waiting)) {
-            node->spins_failed = 0;
-            return true;
-        }
-        relax();
-        if (turn % 64)
-            continue;
-        if (kn_now() > end)
-            break;
-        if (node->watch_count && poll_sockets(node, 0)) {
-            node->spins_failed = 0;
-            return true;
-        }
-    }
-    node->spins_failed++;
-    return false;
+    bool found = spin_shortly(waiting) || spin_long(waiting);
+    if (found)
+        (void)look_in_turn(node);
+    node->spins_failed = found ? 0 : node->spins_failed + 1;
+    return found;
 }
 
-/* A sleeper that awaits a stream looks again after a nap: its publisher has no fence. */
-static void sleep_at_bell(const struct waiting *waiting)
+/* Who awaits nobody in particular sleeps at the bell of its only link: nothing else could be late by
+ * more than a newcomer or a death. Not where foreign descriptors are watched. */
+static struct kn_link *link_to_sleep_at(const struct waiting *waiting)
 {
+    struct koine_node *node = waiting->node;
     struct kn_link *link = waiting->hot;
+    bool only = !link && !node->watch_count && !kn_list_empty(&node->links) &&
+                node->links.next == node->links.prev;
+    if (only)
+        link = KN_LIST_ENTRY(node->links.next, struct kn_link, in_node);
+    return link && link->state == KN_LINKED ? link : NULL;
+}
+
+/* A sleeper that awaits a stream looks again after a nap: its publisher has no fence. True: something
+ * came. */
+static bool sleep_at_bell(const struct waiting *waiting, struct kn_link *link, int64_t now)
+{
+    struct koine_node *node = waiting->node;
+    int64_t end = node->looked + KN_BELL_NS, timer = kn_timers_next(node);
     uint32_t bell = kn_wake_bell(&link->wake);
-    int64_t now = kn_now(), end = now + KN_BELL_NS;
     kn_ring_tell(&link->ring_in);
     kn_wake_park(&link->wake, KN_AT_BELL);
     if (kn_wake_throttled(&link->wake))
-        end = now + KN_THROTTLED_NS;
+        end = now + KN_THROTTLED_NS < end ? now + KN_THROTTLED_NS : end;
     end = waiting->deadline < end ? waiting->deadline : end;
-    int64_t timer = kn_timers_next(waiting->node);
     end = timer < end ? timer : end;
     int64_t nap = waiting->streams && now + KN_NAP_NS < end ? now + KN_NAP_NS : end;
-    if (!has_news(waiting->node) && !is_over(waiting))
+    bool found = has_news(node) || is_over(waiting);
+    if (!found)
         kn_wake_sleep(&link->wake, bell, nap);
-    if (nap < end && !has_news(waiting->node) && !is_over(waiting))
+    found = found || has_news(node) || is_over(waiting);
+    if (nap < end && !found) {
         kn_wake_sleep(&link->wake, bell, end);
+        found = has_news(node) || is_over(waiting);
+    }
     kn_wake_up(&link->wake);
+    return found;
 }
 
 /* Late answers and calls need room that nobody rings for, so the ring is looked at every millisecond. */
@@ -208,17 +266,36 @@ static void sleep_at_sockets(const struct waiting *waiting, int64_t until)
 {
     struct koine_node *node = waiting->node;
     park_all(node, KN_AT_SOCKET);
-    int64_t wait = kn_remaining(until, kn_now());
-    bool nap = waiting->streams || is_throttled(node), late = node->full || has_late(node);
-    if (has_news(node) || is_over(waiting))
-        wait = 0;
-    if ((nap || late) && wait > KN_THROTTLED_NS && !poll_sockets(node, KN_THROTTLED_NS))
-        wait = late || has_news(node) || is_over(waiting) ? 0 : wait - KN_THROTTLED_NS;
-    else if (nap || late)
-        wait = 0;
-    if (wait)
-        (void)poll_sockets(node, wait);
+    bool late = node->full || has_late(node), nap = late || waiting->streams || is_throttled(node);
+    int64_t wait = has_news(node) || is_over(waiting) ? 0 : kn_remaining(until, kn_now());
+    int64_t first = nap && wait > KN_THROTTLED_NS ? KN_THROTTLED_NS : wait;
+    if (!poll_sockets(node, first) && first < wait && !late && !has_news(node) && !is_over(waiting))
+        (void)poll_sockets(node, wait - first);
     park_all(node, KN_UP);
+}
+
+/* At the bell, then at the sockets, which are so looked at every two milliseconds at least. */
+static void wait_longer(const struct waiting *waiting, int64_t now)
+{
+    struct koine_node *node = waiting->node;
+    struct kn_link *link = link_to_sleep_at(waiting);
+    if (link && now - node->looked >= LOOK_NS && look_beyond(node))
+        return;
+    if (link && link->state == KN_LINKED && sleep_at_bell(waiting, link, now))
+        return;
+    int due;
+    int64_t next = expire(node, kn_now(), &due), until = waiting->deadline;
+    if (!due)
+        sleep_at_sockets(waiting, next < until ? next : until);
+}
+
+bool kn_node_spin(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot)
+{
+    struct waiting waiting = {node, ready, arg, hot, INT64_MAX, true};
+    (void)poll_links(node);
+    (void)look_in_turn(node);
+    return node->spin && node->spins_failed < SPINS_IN_VAIN && spin_shortly(&waiting) &&
+           is_over(&waiting);
 }
 
 int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot,
@@ -228,42 +305,23 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
     for (;;) {
         if (node->depth == 1)
             kn_node_sweep(node);
-        while (!is_over(&waiting) && kn_node_look(node))
+        while (!is_over(&waiting) && look_at_links(node))
             ;
-        if (ready(arg))
+        if (is_over(&waiting))
             return 0;
-        if (deadline != INT64_MAX && kn_now() >= deadline)
-            return KOINE_EDEADLINE;
         if (spin(&waiting))
             continue;
-        if (hot && hot->state == KN_LINKED) {
-            sleep_at_bell(&waiting);
-            if (has_news(node) || is_over(&waiting))
-                continue;
-        }
-        int due;
-        int64_t next = expire(node, &due);
-        if (!due)
-            sleep_at_sockets(&waiting, next < deadline ? next : deadline);
+        int64_t now = kn_now();
+        if (now >= deadline)
+            return KOINE_EDEADLINE;
+        wait_longer(&waiting, now);
     }
 }
 
-struct tally {
-    struct koine_node *node;
-    int count;
-    uint64_t before; /* of node->handled */
-};
-
-/* What ended a sleep was handled there, and counts as well. */
 static bool has_handled(void *arg)
 {
-    struct tally *tally = arg;
-    struct koine_node *node = tally->node;
-    if (!tally->count)
-        tally->count = kn_node_look(node);
-    if (!tally->count && node->handled != tally->before)
-        tally->count = (int)(node->handled - tally->before);
-    return tally->count > 0;
+    const struct koine_node *node = arg;
+    return node->handled != 0;
 }
 
 /* Parked, and nothing came in the meantime: the descriptor tells of all that comes from now on. A peer
@@ -276,7 +334,7 @@ static int park_for_poll(struct koine_node *node)
         nanosleep(&nap, NULL);
     if (!has_news(node) && !kn_node_has_samples(node) && !has_late(node)) {
         int due;
-        return kn_alarm_set(node, expire(node, &due)) ? KOINE_ESYSTEM : due;
+        return kn_alarm_set(node, expire(node, kn_now(), &due)) ? KOINE_ESYSTEM : due;
     }
     park_all(node, KN_UP);
     return 1 + poll_links(node);
@@ -287,14 +345,17 @@ int koine_node_process(struct koine_node *node, int64_t timeout)
     int rc = kn_node_enter(node);
     if (rc)
         return rc;
-    struct tally tally = {node, 0, node->handled};
     park_all(node, KN_UP);
-    if (!has_handled(&tally) && timeout)
-        rc = kn_node_until(node, has_handled, &tally, NULL, kn_deadline(kn_now(), timeout), false);
+    int count = timeout ? kn_node_glance(node) : kn_node_look(node);
+    if (!count && timeout) {
+        node->handled = 0;
+        rc = kn_node_until(node, has_handled, node, NULL, kn_deadline(kn_now(), timeout), false);
+        count = (int)node->handled;
+    }
     if (rc == KOINE_EDEADLINE)
         rc = 0;
-    if (!rc && !tally.count)
-        tally.count = park_for_poll(node);
+    if (!rc && !count)
+        count = park_for_poll(node);
     kn_node_leave(node);
-    return rc ? rc : tally.count;
+    return rc ? rc : count;
 }
