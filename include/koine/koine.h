@@ -269,8 +269,9 @@ int koine_cancel(struct koine_pending *pending);
 
 /* ------------------------------------------------------------------ events and attributes */
 
-/* A value of event `member` to fill in place, zeroed. For a fixed type above the slot's room it lies
- * in shared memory; publish with the same pointer. One loan at a time per event. */
+/* A value of event `member` to fill in place. For a fixed type above the slot's room it lies in shared
+ * memory; publish with the same pointer. It is zeroed, except where that type has no padding: then it holds
+ * what an earlier sample of this event left there. One loan at a time per event. */
 int koine_event_loan(void **valuep, struct koine_service *service, uint32_t member);
 /* Publishes a loan or any value at rest. May wait by the service's policy; otherwise does not block.
  * Without subscribers it costs a few nanoseconds. */

@@ -34,7 +34,8 @@ struct kn_topic {
     struct kn_reader **readers;
     struct kn_pool_holds *holds; /* one per reader, in the same order */
     uint32_t count, room;
-    uint32_t loan; /* a chunk that is being filled */
+    uint32_t plain; /* octets of a value that fits a slot and is copied as it lies; 0: another */
+    uint32_t loan;  /* a chunk that is being filled */
     void *loaned;
 };
 

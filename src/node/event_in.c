@@ -20,9 +20,9 @@ struct koine_sample {
     struct kn_buffer text;
     const void *value;
     uint64_t lost, serial;
-    int hold;   /* -1: none */
-    bool chunk; /* it came in one */
-    bool used;
+    int hold;                        /* -1: none */
+    bool chunk;                      /* it came in one */
+    uint64_t slot[KN_SLOT_ROOM / 8]; /* what came in a slot, head and all */
 };
 
 struct koine_sub {
@@ -38,6 +38,7 @@ struct koine_sub {
     struct kn_ring_in ring;
     struct kn_view views[KN_POOLS]; /* the first behind the ring */
     uint64_t last;
+    uint32_t used; /* bit n: samples[n] is with the user */
     struct koine_sample samples[KN_HOLDS];
     struct koine_sample *first; /* an attribute's present value */
 };
@@ -180,18 +181,16 @@ static int join(struct koine_sub *sub, int64_t deadline)
 
 static struct koine_sample *new_sample(struct koine_sub *sub)
 {
-    for (int i = 0; i < KN_HOLDS; i++) {
-        struct koine_sample *sample = &sub->samples[i];
-        if (sample->used)
-            continue;
-        sample->used = true;
-        sample->sub = sub;
-        sample->hold = -1;
-        sample->chunk = false;
-        sample->lost = 0;
-        return sample;
-    }
-    return NULL;
+    uint32_t left = ~sub->used & ((1u << KN_HOLDS) - 1);
+    if (!left)
+        return NULL;
+    struct koine_sample *sample = &sub->samples[__builtin_ctz(left)];
+    sub->used |= left & -left;
+    sample->sub = sub;
+    sample->hold = -1;
+    sample->chunk = false;
+    sample->lost = 0;
+    return sample;
 }
 
 /* The present value of a watched attribute: asked for after joining, so no change falls between. */
@@ -388,30 +387,26 @@ static int open_chunk(struct koine_sub *sub, struct koine_sample *sample, uint32
                           &sub->ref->node->why);
 }
 
-static int open_inline(struct koine_sub *sub, struct koine_sample *sample, uint64_t *words,
-                       uint32_t length)
+/* The slot is private now, and what it holds is turned in place. */
+static int open_inline(struct koine_sub *sub, struct koine_sample *sample, uint32_t length)
 {
-    size_t size = length - KN_HEAD_SIZE;
-    uint64_t *body = kn_arena_alloc(&sample->arena, KN_SLOT_ROOM);
+    void *body = &sample->slot[KN_HEAD_SIZE / 8];
     if (length < KN_HEAD_SIZE || length > KN_SLOT_ROOM)
         return KOINE_EPROTOCOL;
-    if (!body)
-        return KOINE_ENOMEM;
-    memcpy(body, &words[KN_HEAD_SIZE / 8], KN_SLOT_ROOM - KN_HEAD_SIZE);
     sample->value = body;
-    return kn_value_admit_private(sub->type, body, size, &sub->ref->node->why);
+    return kn_value_admit_private(sub->type, body, length - KN_HEAD_SIZE, &sub->ref->node->why);
 }
 
 static int open_sample(struct koine_sub *sub, struct koine_sample *sample)
 {
-    uint64_t words[KN_SLOT_ROOM / 8] = {0};
     uint32_t length, ref;
     struct kn_head head;
-    kn_ring_take(&sub->ring, words, &length, &ref);
-    if (!kn_head_read(&head, words) || head.kind != KN_EVENT)
+    sample->slot[0] = 0; /* no kind, where the slot says it has no octet */
+    kn_ring_take(&sub->ring, sample->slot, &length, &ref);
+    if (!kn_head_read(&head, sample->slot) || head.kind != KN_EVENT || head.present)
         return KOINE_EPROTOCOL;
     sample->chunk = ref != 0;
-    int rc = ref ? open_chunk(sub, sample, ref, length) : open_inline(sub, sample, words, length);
+    int rc = ref ? open_chunk(sub, sample, ref, length) : open_inline(sub, sample, length);
     if (rc)
         return rc;
     sample->serial = head.serial;
@@ -425,8 +420,9 @@ static void give_back(struct koine_sample *sample)
     if (sample->hold >= 0 && is_up(sample->sub))
         kn_pool_release(words_of(sample->sub)->holds, sample->hold);
     sample->hold = -1;
-    sample->used = false;
-    kn_arena_reset(&sample->arena);
+    sample->sub->used &= ~(1u << (sample - sample->sub->samples));
+    if (sample->arena.used)
+        kn_arena_reset(&sample->arena);
 }
 
 /* Chunks are fewer than slots, so the publisher is told of each that was read. */
@@ -489,7 +485,7 @@ int koine_event_take(struct koine_sample **samplep, struct koine_sub *sub)
     if (rc)
         return rc;
     rc = take(samplep, sub);
-    if (rc == KOINE_EAGAIN && kn_node_look(sub->ref->node))
+    if (rc == KOINE_EAGAIN && kn_node_glance(sub->ref->node))
         rc = take(samplep, sub);
     kn_node_leave(sub->ref->node);
     return rc;
@@ -507,8 +503,10 @@ int koine_event_wait(struct koine_sample **samplep, struct koine_sub *sub, int64
     if (rc == KOINE_EAGAIN) {
         struct kn_link *link = sub->link;
         link->users++;
-        rc = kn_node_until(node, has_sample, sub, link,
-                           kn_deadline(kn_now(), timeout ? timeout : node->timeout), true);
+        rc = kn_node_spin(node, has_sample, sub, link)
+                 ? 0
+                 : kn_node_until(node, has_sample, sub, link,
+                                 kn_deadline(kn_now(), timeout ? timeout : node->timeout), true);
         link->users--;
         if (!rc)
             rc = take(samplep, sub);

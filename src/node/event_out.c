@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_NS = 20000, BATCH = 16 };
+enum { PAUSE_NS = 20000, BATCH = 16, SPINS_IN_VAIN = 8, RETRY_SPIN = 64 };
 
 static const struct koine_type *type_of(const struct koine_service *service, uint32_t feature)
 {
@@ -94,19 +94,41 @@ static void refresh(struct kn_topic *topic)
         drop_reader(owner, &topic->service->counts.protocol_errors);
 }
 
+/* A reader that is at work makes room soon, and sleeping is for those that are not. */
+static void pause_for(struct kn_topic *topic, const struct kn_reader *slow)
+{
+    struct timespec pause = kn_timespec(PAUSE_NS);
+    struct koine_node *node = topic->service->node;
+    bool try = node->spin && node->pauses_failed < SPINS_IN_VAIN;
+    wake_readers(topic, true);
+    int64_t end = try ? kn_now() + node->spin : 0;
+    for (unsigned turn = 1; try; turn++) {
+        if (kn_ring_moved(&topic->ring, slow)) {
+            node->pauses_failed = 0;
+            return;
+        }
+        kn_relax();
+        if (turn % 64 == 0)
+            try = kn_now() < end;
+    }
+    node->pauses_failed = node->pauses_failed < RETRY_SPIN ? node->pauses_failed + 1 : 0;
+    nanosleep(&pause, NULL);
+}
+
 /* One step towards room: a dead or a too slow reader is dropped, or a moment passes. */
 static void push(struct kn_topic *topic, struct kn_reader *slow, uint64_t *countp, int64_t deadline)
 {
     const struct koine_service *service = topic->service;
+    /* Its word that it reads now may lie in the socket, which nobody looks at while a handler publishes. */
+    if (!kn_ring_is_ready(&topic->ring, slow) && kn_now() < deadline &&
+        kn_link_controls(slow->link))
+        return;
     if (is_dead(slow->link))
         drop_reader(slow, NULL);
     else if (service->options.policy == KOINE_DISCONNECT_SLOW || kn_now() >= deadline)
         drop_reader(slow, countp);
-    else {
-        struct timespec pause = kn_timespec(PAUSE_NS);
-        wake_readers(topic, true);
-        nanosleep(&pause, NULL);
-    }
+    else
+        pause_for(topic, slow);
 }
 
 static int64_t patience(const struct koine_service *service)
@@ -204,7 +226,35 @@ static int put_chunk(struct kn_topic *topic, const struct kn_head *head,
     return 0;
 }
 
-static int put(struct koine_service *service, uint32_t feature, const void *value)
+/* What has neither references nor padding nor wrong values goes straight into the slot, `ahead` of the
+ * next one. */
+static void put_plain(struct kn_topic *topic, const void *value, uint64_t serial, uint64_t ahead)
+{
+    const struct kn_head head = {.kind = KN_EVENT, .member = topic->feature, .serial = serial};
+    uint64_t words[KN_HEAD_SIZE / 8];
+    struct kn_ring_out *ring = &topic->ring;
+    uint64_t *payload = ring->slots[(ring->pos + ahead) & ring->mask].payload;
+    memcpy(words, &head, sizeof words);
+    kn_shared_store(&payload[0], words[0]);
+    kn_shared_store(&payload[1], words[1]);
+    kn_copy_out(&payload[2], value, topic->plain);
+    kn_ring_publish_ahead(ring, ahead, KN_HEAD_SIZE + topic->plain);
+}
+
+/* From the last to the first. Killed in the middle, it has published what lies before the hole. */
+static void put_plain_many(struct kn_topic *topic, const uint8_t *values, size_t count,
+                           size_t stride)
+{
+    struct koine_service *service = topic->service;
+    uint64_t *serial = &service->serials[topic->feature];
+    for (size_t i = count; i--;)
+        put_plain(topic, values + i * stride, *serial + i + 1, i);
+    kn_ring_pass(&topic->ring, count);
+    *serial += count;
+    service->counts.events += count;
+}
+
+static int put_any(struct koine_service *service, uint32_t feature, const void *value)
 {
     struct kn_topic *topic = service->topics[feature];
     const struct koine_type *type = type_of(service, feature);
@@ -218,11 +268,21 @@ static int put(struct koine_service *service, uint32_t feature, const void *valu
             rc = KN_HEAD_SIZE + size <= KN_SLOT_ROOM ? put_inline(topic, &head, type, value, size)
                                                      : put_chunk(topic, &head, type, value, size);
     }
-    if (rc)
-        return rc;
-    service->serials[feature]++;
-    service->counts.events++;
-    return 0;
+    if (!rc)
+        service->serials[feature]++;
+    return rc;
+}
+
+static int put(struct koine_service *service, uint32_t feature, const void *value)
+{
+    struct kn_topic *topic = service->topics[feature];
+    if (topic && topic->plain && topic->count && kn_ring_has_room(&topic->ring)) {
+        put_plain_many(topic, value, 1, 0);
+        return 0;
+    }
+    int rc = put_any(service, feature, value);
+    service->counts.events += !rc;
+    return rc;
 }
 
 static int check(struct koine_service *service, uint32_t feature, enum koine_sort sort)
@@ -257,6 +317,21 @@ int koine_changed(struct koine_service *service, uint32_t member, const void *va
     return publish(service, member, KOINE_ATTRIBUTE, value);
 }
 
+/* As many as there are in *countp, or fewer where the ring has no room for all of them at once. */
+static int put_some(struct koine_service *service, uint32_t feature, const uint8_t *values,
+                    size_t *countp, size_t stride)
+{
+    struct kn_topic *topic = service->topics[feature];
+    uint64_t room = topic && topic->plain && topic->count ? kn_ring_room(&topic->ring) : 0;
+    if (room) {
+        *countp = *countp < room ? *countp : (size_t)room;
+        put_plain_many(topic, values, *countp, stride);
+        return 0;
+    }
+    *countp = 1;
+    return put(service, feature, values);
+}
+
 int koine_event_publish_many(struct koine_service *service, uint32_t member, const void *values,
                              size_t count, size_t stride)
 {
@@ -264,10 +339,14 @@ int koine_event_publish_many(struct koine_service *service, uint32_t member, con
     if (!rc && !(type_of(service, member)->flags & KOINE_TYPE_FIXED))
         return kn_node_fail(service->node, KOINE_EINVAL,
                             "only values of a fixed type lie one behind the other");
-    for (size_t i = 0; i < count && !rc; i++) {
-        rc = put(service, member, (const uint8_t *)values + i * stride);
-        if (service->topics[member] && (i % BATCH == BATCH - 1 || i + 1 == count))
+    const uint8_t *from = values;
+    while (count && !rc) {
+        size_t some = count < BATCH ? count : BATCH;
+        rc = put_some(service, member, from, &some, stride);
+        if (!rc && service->topics[member])
             wake_readers(service->topics[member], false);
+        from += some * stride;
+        count -= some;
     }
     return rc;
 }
@@ -287,7 +366,9 @@ int koine_event_loan(void **valuep, struct koine_service *service, uint32_t memb
         (rc = await_chunk(topic, &topic->loan, &topic->loaned, type->size)))
         return rc;
     if (in_place) {
-        *valuep = memset(topic->loaned, 0, type->size);
+        *valuep = topic->loaned;
+        if (!(type->flags & KOINE_TYPE_DENSE))
+            memset(topic->loaned, 0, type->size);
         return 0;
     }
     if (!service->staging[member])

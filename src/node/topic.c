@@ -63,7 +63,10 @@ static struct kn_topic *new_topic(struct koine_service *service, uint32_t featur
     topic->feature = feature;
     topic->fd = -1;
     struct kn_room *room = &topic->rooms[0];
-    shape_rooms(topic->rooms, kn_feature_out(service->interface, feature));
+    const struct koine_type *type = kn_feature_out(service->interface, feature);
+    shape_rooms(topic->rooms, type);
+    if ((type->flags & KOINE_TYPE_PLAIN) && (type->flags & KOINE_TYPE_DENSE) && !room->count)
+        topic->plain = type->size;
     size_t ring = (size_t)slots * KN_SLOT_SIZE;
     size_t total = round_up(ring + (size_t)room->size * room->count, 4096);
     if (kn_segment_create(&topic->segment, &topic->fd, total) ||
