@@ -46,7 +46,8 @@ int kn_control_send(struct kn_link *link, const struct kn_control *control, cons
         memcpy(CMSG_DATA(&ancillary.head), fds, count * sizeof(int));
     }
     ssize_t sent = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent == (ssize_t)sizeof *control ? 0 : KOINE_EDOWN;
+    link->unsent = sent != (ssize_t)sizeof *control;
+    return link->unsent ? KOINE_EDOWN : 0;
 }
 
 static void open_parcel(struct parcel *parcel, struct msghdr *message)
@@ -334,10 +335,14 @@ static bool take_parcel(struct kn_link *link, bool *endp)
     *endp = parcel.length <= 0 && errno != EAGAIN && errno != EINTR;
     if (parcel.length <= 0)
         return false;
-    bool wake = parcel.length == 1 && link->state == KN_LINKED;
-    if (!wake &&
-        (parcel.cut || parcel.length != (ssize_t)sizeof parcel.control || !handle(link, &parcel)))
+    bool linked = link->state == KN_LINKED, wake = parcel.length == 1 && linked;
+    bool good = wake || (!parcel.cut && parcel.length == (ssize_t)sizeof parcel.control &&
+                         handle(link, &parcel));
+    if (!good && linked)
         kn_link_break(link);
+    else if (!good)
+        kn_link_drop(
+            link); /* a greeting fails for many reasons, death and want of memory among them */
     drop_fds(&parcel);
     return true;
 }

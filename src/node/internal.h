@@ -62,6 +62,7 @@ struct kn_link {
     struct kn_user *user;          /* the serving end: who connected */
     int fd, pidfd, offered;        /* offered: the caller's memfd until it is verified */
     enum kn_link_state state;
+    bool unsent;  /* the last control message did not go out: the peer is gone, or reads none */
     bool hung_up; /* the peer did, or died; else it was this end that dropped the link */
     int users;    /* frames that stand on this link, and values that lie in its memory */
     int64_t greeted_by;
@@ -128,7 +129,7 @@ struct koine_node {
     struct kn_list spare;     /* struct koine_request, to be used again */
     uint64_t links_dropped;
     uint64_t octets, max_octets; /* of further memory that was made for answers and samples */
-    int full;         /* calls that wait for room in a ring */
+    int full;                    /* calls that wait for room in a ring */
 };
 
 struct koine_service {

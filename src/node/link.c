@@ -78,7 +78,7 @@ void kn_link_drop(struct kn_link *link)
 
 void kn_link_break(struct kn_link *link)
 {
-    if (link->service && link->state != KN_DEAD)
+    if (link->service && link->state != KN_DEAD && !link->unsent)
         link->service->counts.protocol_errors++;
     kn_link_drop(link);
 }
