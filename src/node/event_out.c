@@ -233,7 +233,7 @@ static void put_plain(struct kn_topic *topic, const void *value, uint64_t serial
     const struct kn_head head = {.kind = KN_EVENT, .member = topic->feature, .serial = serial};
     uint64_t words[KN_HEAD_SIZE / 8];
     struct kn_ring_out *ring = &topic->ring;
-    uint64_t *payload = ring->slots[(ring->pos + ahead) & ring->mask].payload;
+    uint64_t *payload = kn_ring_slot_ahead(ring, ahead)->payload;
     memcpy(words, &head, sizeof words);
     kn_shared_store(&payload[0], words[0]);
     kn_shared_store(&payload[1], words[1]);

@@ -70,10 +70,15 @@ static inline bool kn_ring_has_room(const struct kn_ring_out *ring)
     return ring->pos != ring->limit;
 }
 
-/* The slot to fill; only when there is room. */
+/* The slot to fill, `ahead` of the next one; only when there is room. */
+static inline struct kn_slot *kn_ring_slot_ahead(const struct kn_ring_out *ring, uint64_t ahead)
+{
+    return &ring->slots[(ring->pos + ahead) & ring->mask];
+}
+
 static inline struct kn_slot *kn_ring_slot(const struct kn_ring_out *ring)
 {
-    return &ring->slots[ring->pos & ring->mask];
+    return kn_ring_slot_ahead(ring, 0);
 }
 
 /* How many slots may be written without looking. */
@@ -87,7 +92,7 @@ static inline uint64_t kn_ring_room(const struct kn_ring_out *ring)
  * still to be written. kn_ring_pass then moves on. */
 static inline void kn_ring_publish_ahead(struct kn_ring_out *ring, uint64_t ahead, uint32_t length)
 {
-    struct kn_slot *slot = &ring->slots[(ring->pos + ahead) & ring->mask];
+    struct kn_slot *slot = kn_ring_slot_ahead(ring, ahead);
     atomic_store_explicit(&slot->shape, (uint64_t)length, memory_order_relaxed);
     atomic_store_explicit(&slot->stamp, ring->pos + ahead + 1, memory_order_release);
 }

@@ -7,14 +7,14 @@
 
 #include "plane/ring.h"
 
-static inline struct kn_slot *stamp_early(const struct kn_ring_out *ring)
+static inline struct kn_slot *stamp_early(const struct kn_ring_out *ring, uint64_t ahead)
 {
-    struct kn_slot *slot = kn_ring_slot(ring);
+    struct kn_slot *slot = kn_ring_slot_ahead(ring, ahead);
     atomic_store_explicit(&slot->shape, 88, memory_order_relaxed);
-    atomic_store_explicit(&slot->stamp, ring->pos + 1, memory_order_release);
+    atomic_store_explicit(&slot->stamp, ring->pos + ahead + 1, memory_order_release);
     return slot;
 }
 
-#define kn_ring_slot stamp_early
+#define kn_ring_slot_ahead stamp_early
 
 #endif
