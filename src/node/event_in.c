@@ -88,7 +88,9 @@ static bool on_subscribed(struct kn_link *link, const struct kn_control *control
         *fdp = -1;
     }
     listening.value[0] = sub->entry;
-    return sub->error || !kn_control_send(link, &listening, NULL, 0);
+    if (!sub->error)
+        (void)kn_control_send(link, &listening, NULL, 0); /* who is gone has left its samples */
+    return true;
 }
 
 static struct koine_sub *find_sub(const struct kn_link *link, uint64_t entry)

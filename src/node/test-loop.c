@@ -341,6 +341,60 @@ static void another_interface_is_named(void **state)
     assert_non_null(strstr(koine_node_why(loop->node), "set_wish"));
 }
 
+/* ---------------------------------------------------------------- a service inside a caller's loop */
+
+enum { READINGS = 10 };
+
+struct hasty {
+    struct koine_node *node;
+    struct koine_service *service;
+};
+
+/* It publishes for its first reader, and is gone before that can say that it listens. */
+static void serve_hastily(void *arg, unsigned events)
+{
+    struct hasty *hasty = arg;
+    (void)events;
+    while (koine_node_process(hasty->node, 0))
+        ;
+    if (!hasty->service || !koine_event_readers(hasty->service, demo_Thermostat_reading_index))
+        return;
+    for (int i = 0; i < READINGS; i++)
+        assert_int_equal(koine_event_publish_text(hasty->service, "reading",
+                                                  "{\"room\":\"hall\",\"celsius\":20}"),
+                         0);
+    hasty->service = koine_service_close(hasty->service);
+}
+
+static void what_a_service_published_before_it_went_is_read_by_who_had_just_joined(void **state)
+{
+    struct loop *loop = *state;
+    static const struct demo_Thermostat_handlers none = {0};
+    struct hasty hasty = {.node = test_node()};
+    struct koine_watch *watch;
+    struct koine_sub *sub;
+    struct koine_sample *sample;
+    assert_int_equal(koine_service_open(&hasty.service, hasty.node, "plant/hasty", &demo_Thermostat,
+                                        &none, NULL, NULL),
+                     0);
+    assert_int_equal(koine_node_process(hasty.node, 0), 0);
+    assert_int_equal(koine_watch_open(&watch, loop->node, koine_node_fd(hasty.node), KOINE_READABLE,
+                                      serve_hastily, &hasty),
+                     0);
+    assert_int_equal(koine_ref_open(&loop->ref, loop->node, "plant/hasty", &demo_Thermostat, 0), 0);
+    assert_int_equal(demo_Thermostat_reading_subscribe(&sub, loop->ref), 0);
+    assert_null(hasty.service);
+    for (int i = 0; i < READINGS; i++) {
+        assert_int_equal(koine_event_wait(&sample, sub, 0), 0);
+        assert_int_equal(koine_sample_lost(sample), 0);
+        koine_sample_release(sample);
+    }
+    assert_int_equal(koine_event_wait(&sample, sub, 0), KOINE_EDOWN);
+    koine_unsubscribe(sub);
+    koine_watch_close(watch);
+    koine_node_close(hasty.node);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -360,6 +414,7 @@ int main(void)
         TEST(a_service_that_hangs_up_is_down),
         TEST(a_reference_closed_while_it_opens_tells_nobody),
         TEST(another_interface_is_named),
+        TEST(what_a_service_published_before_it_went_is_read_by_who_had_just_joined),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
