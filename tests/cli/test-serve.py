@@ -283,7 +283,7 @@ def a_command_that_ignores_the_end_is_killed():
     pid = command_pid()
     process.terminate()
     finish(process, 0)
-    assert not alive(pid)
+    until(lambda: not alive(pid))
 
 
 def a_killed_serve_takes_its_command_and_what_that_started_along():
