@@ -5,8 +5,10 @@
 
 #include <koine/error.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -15,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, LOCK_NS = 1000000000, LOCK_STEP_NS = 2000000 };
+enum { BACKLOG = 128, LOCK_NS = 1000000000, LOCK_STEP_NS = 2000000, TAKES = 8 };
 
 char *kn_dirs(const char *given)
 {
@@ -89,28 +91,6 @@ static int make_root(const char *path)
     return rc && errno != EEXIST ? -1 : 0;
 }
 
-/* Descends to the directory of the last element; `make` creates what is missing. *leafp points into
- * `name`. */
-static int open_parent(const char **leafp, const char *root, const char *name, bool make)
-{
-    int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const char *at = name, *slash;
-    char element[KN_ELEMENT_MAX + 1];
-    while (dir >= 0 && (slash = strchr(at, '/'))) {
-        snprintf(element, sizeof element, "%.*s", (int)(slash - at), at);
-        if (make)
-            (void)mkdirat(dir, element, geteuid() ? 0700 : 0755);
-        int inner = openat(dir, element, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        int kept = errno;
-        close(dir);
-        errno = kept;
-        dir = inner;
-        at = slash + 1;
-    }
-    *leafp = at;
-    return dir;
-}
-
 static struct sockaddr_un address(int dir, const char *leaf)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -118,25 +98,39 @@ static struct sockaddr_un address(int dir, const char *leaf)
     return address;
 }
 
-/* A lock that only writers of the directory can take. Returns its descriptor. */
-static int lock(int dir)
+/* Whether the lock file is still the directory's: who removes a directory removes that first. */
+static bool is_current(int dir, int fd)
 {
-    int fd = openat(dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int64_t deadline = kn_now() + LOCK_NS;
-    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EINTR && (errno != EWOULDBLOCK || kn_now() > deadline)) {
-            int kept = errno;
-            close(fd);
-            errno = kept;
-            return -1;
-        }
-        struct timespec pause = kn_timespec(LOCK_STEP_NS);
-        nanosleep(&pause, NULL);
-    }
-    return fd;
+    struct stat own, there;
+    return !fstat(fd, &own) && !fstatat(dir, ".lock", &there, AT_SYMLINK_NOFOLLOW) &&
+           own.st_dev == there.st_dev && own.st_ino == there.st_ino;
 }
 
-/* ---------------------------------------------------------------- taking */
+/* A lock that only writers of the directory can take, until `deadline`. Returns its descriptor; ENOENT:
+ * the directory was removed. */
+static int lock_until(int dir, int64_t deadline)
+{
+    for (;;) {
+        int fd = openat(dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            return -1;
+        bool locked = !flock(fd, LOCK_EX | LOCK_NB);
+        int error = locked ? 0 : errno;
+        if (locked && is_current(dir, fd))
+            return fd;
+        close(fd);
+        errno = error;
+        if (!locked && error != EINTR && (error != EWOULDBLOCK || kn_now() > deadline))
+            return -1;
+        struct timespec pause = kn_timespec(locked ? 0 : LOCK_STEP_NS);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int lock(int dir)
+{
+    return lock_until(dir, kn_now() + LOCK_NS);
+}
 
 /* 1 alive, 0 dead or absent. A full backlog is alive. */
 static int is_alive(int dir, const char *leaf)
@@ -149,6 +143,57 @@ static int is_alive(int dir, const char *leaf)
     close(fd);
     return !rc || (error != ECONNREFUSED && error != ENOENT);
 }
+
+/* Whoever meets a dead name and may write removes it, unless somebody takes it over just now. What is no
+ * socket is nobody's name and stays. True: it is gone; errno is kept. */
+static bool bury(int dir, const char *leaf)
+{
+    struct stat status;
+    int kept = errno, locked = lock(dir);
+    bool gone = locked >= 0 && !fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) &&
+                S_ISSOCK(status.st_mode) && !is_alive(dir, leaf) && !unlinkat(dir, leaf, 0);
+    if (locked >= 0)
+        close(locked);
+    errno = kept;
+    return gone;
+}
+
+/* One directory down; with `make` it is made if need be, also where a dead service stands. */
+static int open_inner(int dir, const char *element, bool make)
+{
+    int inner = -1;
+    for (int tries = 0; inner < 0 && tries < TAKES; tries++) {
+        if (make)
+            (void)mkdirat(dir, element, geteuid() ? 0700 : 0755);
+        inner = openat(dir, element, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        bool dead = inner < 0 && make && errno == ENOTDIR && bury(dir, element);
+        if (!dead && !(inner < 0 && make && errno == ENOENT))
+            break;
+    }
+    return inner;
+}
+
+/* Descends to the directory of the last element; `make` creates what is missing. *leafp points into
+ * `name`. */
+static int open_parent(const char **leafp, const char *root, const char *name, bool make)
+{
+    int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *at = name, *slash;
+    char element[KN_ELEMENT_MAX + 1];
+    while (dir >= 0 && (slash = strchr(at, '/'))) {
+        snprintf(element, sizeof element, "%.*s", (int)(slash - at), at);
+        int inner = open_inner(dir, element, make);
+        int kept = errno;
+        close(dir);
+        errno = kept;
+        dir = inner;
+        at = slash + 1;
+    }
+    *leafp = at;
+    return dir;
+}
+
+/* ---------------------------------------------------------------- taking */
 
 /* The hidden name is the leaf's own, and the lock is held: what a killed taker left is removed here, so
  * there is never more than one of it. */
@@ -171,6 +216,46 @@ static int bind_hidden(int dir, char *hidden, size_t room, const char *leaf, uns
     return -1;
 }
 
+static bool clear_directory(int above, const char *name, int depth);
+
+/* Removes what is dead; false when something lives there or is none of ours. */
+static bool clear_entry(int dir, const struct dirent *entry, int depth)
+{
+    struct stat status;
+    const char *name = entry->d_name;
+    if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, ".lock"))
+        return true;
+    if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT;
+    if (S_ISDIR(status.st_mode))
+        return clear_directory(dir, name, depth + 1);
+    return S_ISSOCK(status.st_mode) && !is_alive(dir, name) && !unlinkat(dir, name, 0);
+}
+
+/* A directory that holds only what killed services left is removed, under its own lock: whoever is
+ * about to serve there meets that it is gone and makes it again. */
+static bool clear_directory(int above, const char *name, int depth)
+{
+    int dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int locked = dir < 0 || depth > KN_NAME_ELEMENTS ? -1 : lock_until(dir, 0);
+    int copy = locked < 0 ? -1 : fcntl(dir, F_DUPFD_CLOEXEC, 0);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    bool clear = listing != NULL;
+    for (struct dirent *entry; clear && (entry = readdir(listing));)
+        clear = clear_entry(dir, entry, depth);
+    if (clear)
+        clear = !unlinkat(dir, ".lock", 0) && !unlinkat(above, name, AT_REMOVEDIR);
+    if (listing)
+        closedir(listing);
+    else if (copy >= 0)
+        close(copy);
+    if (locked >= 0)
+        close(locked);
+    if (dir >= 0)
+        close(dir);
+    return clear;
+}
+
 /* Under the lock: the name is free, or its owner dead. */
 static int put_in_place(struct kn_claim *claim, int *listenerp, const char *name, unsigned mode,
                         struct koine_why *why)
@@ -178,16 +263,19 @@ static int put_in_place(struct kn_claim *claim, int *listenerp, const char *name
     struct stat status;
     char hidden[KN_ELEMENT_MAX + 8];
     bool there = !fstatat(claim->dir, claim->leaf, &status, AT_SYMLINK_NOFOLLOW);
-    if (there && S_ISDIR(status.st_mode))
+    if (there && S_ISDIR(status.st_mode) && !clear_directory(claim->dir, claim->leaf, 0))
         return kn_refuse(why, KOINE_EINVAL, NULL, "'%s' is taken by services below it", name);
-    if (there && is_alive(claim->dir, claim->leaf))
+    if (there && !S_ISDIR(status.st_mode) && !S_ISSOCK(status.st_mode))
+        return kn_refuse(why, KOINE_EINVAL, NULL, "'%s' is a file that is no socket", name);
+    if (there && S_ISSOCK(status.st_mode) && is_alive(claim->dir, claim->leaf))
         return kn_refuse(why, KOINE_EEXIST, NULL, "'%s' is served by a living process", name);
     int fd = bind_hidden(claim->dir, hidden, sizeof hidden, claim->leaf, mode);
     if (fd < 0)
         return refuse_errno(why, "serving", name);
     if (fstatat(claim->dir, hidden, &status, AT_SYMLINK_NOFOLLOW) ||
         renameat(claim->dir, hidden, claim->dir, claim->leaf)) {
-        int error = refuse_errno(why, "serving", name);
+        /* Somebody who is about to serve below made a directory of the name meanwhile. */
+        int error = errno == EISDIR ? KOINE_EAGAIN : refuse_errno(why, "serving", name);
         (void)unlinkat(claim->dir, hidden, 0);
         close(fd);
         return error;
@@ -203,36 +291,40 @@ static char *first_of(const char *dirs)
     return strndup(dirs, strcspn(dirs, ":"));
 }
 
-/* ENOTDIR on the way down: an element of the name is itself a service. */
+/* ENOTDIR on the way down: an element of the name is itself a service. ENOENT: somebody removes just now
+ * what was made here (KOINE_EAGAIN). */
 static int open_for_serving(struct kn_claim *claim, const char *dirs, const char *name,
                             struct koine_why *why)
 {
-    const char *leaf = name;
+    const char *leaf = name, *doing = "making the directories of";
     char *root = first_of(dirs);
+    int rc = 0;
     if (!root)
         return KOINE_ENOMEM;
-    claim->dir = make_root(root) ? -1 : open_parent(&leaf, root, name, true);
-    int error = claim->dir >= 0    ? 0
-                : errno == ENOTDIR ? kn_refuse(why, KOINE_EINVAL, NULL,
-                                               "'%s' lies below the name of another service", name)
-                                   : refuse_errno(why, "making the directories of", name);
+    if (make_root(root))
+        rc = refuse_errno(why, doing, name);
+    else if ((claim->dir = open_parent(&leaf, root, name, true)) < 0)
+        rc = errno == ENOENT    ? KOINE_EAGAIN
+             : errno == ENOTDIR ? kn_refuse(why, KOINE_EINVAL, NULL,
+                                            "'%s' lies below the name of another service", name)
+                                : refuse_errno(why, doing, name);
     free(root);
     snprintf(claim->leaf, sizeof claim->leaf, "%s", leaf);
-    return error;
+    return rc;
 }
 
-int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
-                 unsigned mode, struct koine_why *why)
+static int take_once(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
+                     unsigned mode, struct koine_why *why)
 {
     struct kn_claim taken;
-    int rc = kn_name_check(name, why);
-    if (!rc)
-        rc = open_for_serving(&taken, dirs, name, why);
+    int rc = open_for_serving(&taken, dirs, name, why);
     if (rc)
         return rc;
     int locked = lock(taken.dir);
     if (locked < 0 && errno == EWOULDBLOCK)
         rc = kn_refuse(why, KOINE_EDEADLINE, NULL, "the directory of '%s' stays locked", name);
+    else if (locked < 0 && errno == ENOENT)
+        rc = KOINE_EAGAIN;
     else if (locked < 0)
         rc = refuse_errno(why, "locking the directory of", name);
     else
@@ -244,6 +336,22 @@ int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const
     else
         *claim = taken;
     return rc;
+}
+
+/* Again when somebody made or removed a directory just then. */
+int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
+                 unsigned mode, struct koine_why *why)
+{
+    int rc = kn_name_check(name, why);
+    if (rc)
+        return rc;
+    for (int tries = 0; tries < TAKES; tries++) {
+        rc = take_once(claim, listenerp, dirs, name, mode, why);
+        if (rc != KOINE_EAGAIN)
+            return rc;
+    }
+    return kn_refuse(why, KOINE_EDEADLINE, NULL, "the directory of '%s' changes again and again",
+                     name);
 }
 
 void kn_name_give(struct kn_claim *claim)
@@ -260,17 +368,6 @@ void kn_name_give(struct kn_claim *claim)
 }
 
 /* ---------------------------------------------------------------- connecting */
-
-/* Whoever meets a dead name and may write removes it, unless somebody takes it over just now. */
-static void bury(int dir, const char *leaf)
-{
-    int locked = lock(dir);
-    if (locked < 0)
-        return;
-    if (!is_alive(dir, leaf))
-        (void)unlinkat(dir, leaf, 0);
-    close(locked);
-}
 
 static int connect_in(int *fdp, uid_t *ownerp, const char *root, const char *name)
 {
