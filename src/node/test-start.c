@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "node/internal.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -206,6 +207,28 @@ static void a_queued_call_whose_deadline_passes_is_never_sent(void **state)
     assert_int_equal(calls_of(pair), before + KN_LINK_SLOTS);
 }
 
+/* With calls that wait for room the node still parks, and the descriptor tells when to try again. */
+static void a_foreign_loop_sleeps_while_calls_wait_for_room(void **state)
+{
+    struct pair *pair = *state;
+    struct seen seen = {0};
+    struct pollfd polled = {.fd = koine_node_fd(pair->node), .events = POLLIN};
+    int turns = 0;
+    freeze(pair);
+    fill_ring(pair, &seen);
+    assert_int_equal(start_make(pair, KN_LINK_SLOTS, &seen), 0);
+    while (koine_node_process(pair->node, 0) && turns < 1000)
+        turns++;
+    assert_in_range(turns, 0, 999);
+    thaw(pair);
+    while (seen.count <= KN_LINK_SLOTS) {
+        assert_int_equal(poll(&polled, 1, 10000), 1);
+        while (koine_node_process(pair->node, 0))
+            ;
+    }
+    assert_int_equal(seen.wrong, 0);
+}
+
 static void queued_calls_end_with_their_service(void **state)
 {
     struct pair *pair = *state;
@@ -278,6 +301,7 @@ int main(void)
         TEST(as_many_octets_wait_as_two_of_the_largest_have),
         TEST(a_queued_call_that_is_cancelled_is_never_sent),
         TEST(a_queued_call_whose_deadline_passes_is_never_sent),
+        TEST(a_foreign_loop_sleeps_while_calls_wait_for_room),
         TEST(queued_calls_end_with_their_service),
         TEST(who_reads_no_answers_harms_only_himself),
         TEST(a_queued_call_without_memory_ends_with_that_error),

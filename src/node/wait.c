@@ -325,16 +325,20 @@ static bool has_handled(void *arg)
 }
 
 /* Parked, and nothing came in the meantime: the descriptor tells of all that comes from now on. A peer
- * may be short of rings just now, and a publisher has no fence: both are over after a nap. */
+ * may be short of rings just now, and a publisher has no fence: both are over after a nap. What waits for
+ * room that nobody rings for is tried again when the alarm goes. */
 static int park_for_poll(struct koine_node *node)
 {
     struct timespec nap = kn_timespec(KN_NAP_NS);
     park_all(node, KN_AT_SOCKET);
-    if (!has_news(node) && (is_throttled(node) || kn_node_has_subs(node) || has_late(node)))
+    if (!has_news(node) && (is_throttled(node) || kn_node_has_subs(node)))
         nanosleep(&nap, NULL);
-    if (!has_news(node) && !kn_node_has_samples(node) && !has_late(node)) {
+    if (!has_news(node) && !kn_node_has_samples(node)) {
         int due;
-        return kn_alarm_set(node, expire(node, kn_now(), &due)) ? KOINE_ESYSTEM : due;
+        int64_t now = kn_now(), next = expire(node, now, &due);
+        if (has_late(node) && now + KN_THROTTLED_NS < next)
+            next = now + KN_THROTTLED_NS;
+        return kn_alarm_set(node, next) ? KOINE_ESYSTEM : due;
     }
     park_all(node, KN_UP);
     return 1 + poll_links(node);
