@@ -5,8 +5,8 @@
  * one, everything that is posted queues behind it.
  *
  * Count and octets are bounded. A calling end answers KOINE_EFULL beyond; a serving end stops reading
- * requests at half of that (`choked`), so that what it is already at work on still fits. A fault is a few
- * words and one per request, and is taken always.
+ * requests at half of that (`choked`), and has room for an answer to each that it has taken. A fault is a
+ * few words and one per request, and is taken always.
  */
 #include "node/internal.h"
 
@@ -49,7 +49,8 @@ static bool is_full(const struct kn_link *link, const struct kn_head *head, size
 {
     if ((head->kind == KN_FAULT && size <= SMALL) || head->kind == KN_CANCEL)
         return false;
-    return link->late_count >= KN_LATE_MAX || size > KN_LATE_OCTETS - link->late_octets;
+    uint32_t most = KN_LATE_MAX + (link->service ? link->node->max_pending : 0);
+    return link->late_count >= most || size > KN_LATE_OCTETS - link->late_octets;
 }
 
 int kn_late_add(struct kn_link *link, const struct kn_head *head,

@@ -395,6 +395,75 @@ static void what_a_service_published_before_it_went_is_read_by_who_had_just_join
     koine_node_close(hasty.node);
 }
 
+enum { HELD = 3000 };
+
+struct holder {
+    struct koine_node *node;
+    struct koine_service *service;
+    struct koine_request *held[HELD];
+    int count, right;
+};
+
+static int hold(void *self, struct koine_request *request)
+{
+    struct holder *holder = self;
+    assert_true(holder->count < HELD);
+    holder->held[holder->count++] = request;
+    return KOINE_PENDING;
+}
+
+static void note_answer(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct holder *holder = arg;
+    const struct demo_Thermostat_add_out *answer = out;
+    (void)fault;
+    holder->right += !error && answer->return_ == 7;
+}
+
+static void start_all(struct loop *loop, struct holder *holder)
+{
+    struct demo_Thermostat_add_in in = {3, 4};
+    for (int i = 0; i < HELD; i++) {
+        assert_int_equal(koine_start(NULL, loop->ref, KOINE_REQUEST_CALL, demo_Thermostat_add_index,
+                                     &in, 0, note_answer, holder),
+                         0);
+        while (i % 100 == 0 && holder->count < i)
+            assert_true(koine_node_process(holder->node, 0) + koine_node_process(loop->node, 0) >=
+                        0);
+    }
+    while (holder->count < HELD)
+        assert_true(koine_node_process(holder->node, 0) + koine_node_process(loop->node, 0) >= 0);
+}
+
+/* The caller reads nothing meanwhile, and a ring has 128 slots. */
+static void every_request_that_was_taken_has_room_for_its_answer(void **state)
+{
+    struct loop *loop = *state;
+    struct holder *holder = calloc(1, sizeof *holder);
+    struct koine_node_options options = {
+        .size = sizeof options, .dir = test_dir, .max_pending = HELD};
+    struct demo_Thermostat_add_out out = {7};
+    assert_int_equal(koine_node_open(&holder->node, &options), 0);
+    assert_int_equal(koine_service_open_generic(&holder->service, holder->node, "plant/holder",
+                                                demo_Thermostat.interface, hold, holder, NULL),
+                     0);
+    assert_int_equal(
+        koine_ref_start(&loop->ref, loop->node, "plant/holder", &demo_Thermostat, 0, on_open, loop),
+        0);
+    while (loop->error == 1)
+        assert_true(koine_node_process(holder->node, 0) + koine_node_process(loop->node, 0) >= 0);
+    start_all(loop, holder);
+    for (int i = 0; i < HELD; i++)
+        assert_int_equal(koine_reply(holder->held[i], &out), 0);
+    int64_t deadline = kn_now() + 20 * KOINE_SECOND;
+    while (holder->right < HELD && kn_now() < deadline)
+        assert_true(koine_node_process(holder->node, 0) + koine_node_process(loop->node, 0) >= 0);
+    assert_int_equal(holder->right, HELD);
+    loop->ref = koine_ref_close(loop->ref);
+    koine_node_close(holder->node);
+    free(holder);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -414,6 +483,7 @@ int main(void)
         TEST(a_service_that_hangs_up_is_down),
         TEST(a_reference_closed_while_it_opens_tells_nobody),
         TEST(another_interface_is_named),
+        TEST(every_request_that_was_taken_has_room_for_its_answer),
         TEST(what_a_service_published_before_it_went_is_read_by_who_had_just_joined),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
