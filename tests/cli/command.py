@@ -106,7 +106,8 @@ def run(tests):
             print(f"ok {number} - {test.__name__}", flush=True)
         except Exception as error:  # each case must be counted
             failed += 1
-            told = f"{type(error).__name__}: {error}".replace("\n", "\n# ")
+            line = error.__traceback__.tb_next.tb_lineno  # of the test
+            told = f"line {line}: {type(error).__name__}: {error}".replace("\n", "\n# ")[:4000]
             print(f"not ok {number} - {test.__name__}\n# {told}", flush=True)
         end_all()
     shutil.rmtree(WORK)

@@ -246,9 +246,11 @@ def what_was_written_before_the_end_still_counts():
 
 
 def a_command_that_closes_its_output_is_ended():
-    process = serve("os.close(1)\nsignal.pause()\n")
+    process = start(KOINE, "serve", T, "--idl", IDL, "--exec", "--",
+                    write("command", HEAD + "os.close(1)\nsignal.pause()\n"))
     finish(process, 143)
-    assert not alive(command_pid())
+    pid = command_pid()
+    until(lambda: not alive(pid))
 
 
 def a_command_that_closes_its_input_still_publishes():
