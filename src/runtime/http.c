@@ -100,19 +100,6 @@ static void refuse(struct http *http, int status, const char *more, const char *
 
 /* ---------------------------------------------------------------- who may ask */
 
-static bool is_loopback(struct kn_str host)
-{
-    char text[INET_ADDRSTRLEN];
-    struct in_addr address;
-    if (kn_http1_listed(host, "localhost") || kn_str_equal(host, KN_STR("[::1]")))
-        return true;
-    if (host.length >= sizeof text)
-        return false;
-    memcpy(text, host.ptr, host.length);
-    text[host.length] = '\0';
-    return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
-}
-
 /* Whether `item` stands in a list with commas, in whatever letters. */
 static bool is_listed(const char *list, struct kn_str item)
 {
@@ -123,6 +110,19 @@ static bool is_listed(const char *list, struct kn_str item)
         at += length + (at[length] == ',');
     }
     return false;
+}
+
+static bool is_loopback(struct kn_str host)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+    if (is_listed("localhost", host) || kn_str_equal(host, KN_STR("[::1]")))
+        return true;
+    if (host.length >= sizeof text)
+        return false;
+    memcpy(text, host.ptr, host.length);
+    text[host.length] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 static bool check_host(struct http *http)

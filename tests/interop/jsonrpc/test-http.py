@@ -136,7 +136,8 @@ def web_pages_are_refused_unless_they_are_listed():
 def only_loopback_and_listed_hosts_are_answered():
     for host, code in (("localhost", 200), ("LOCALHOST:1", 200), ("127.0.0.1:80", 200),
                        ("127.9.9.9", 200), ("[::1]:8080", 200), ("evil.example", 403),
-                       ("127.0.0.1.evil.example", 403), ("10.0.0.1", 403), ("[::2]", 403), ("", 403)):
+                       ("127.0.0.1.evil.example", 403), ("localhost,.evil.example", 403),
+                       ("10.0.0.1", 403), ("[::2]", 403), ("", 403)):
         answer = raw(PORT, request(host=b"Host: %s\r\nConnection: close\r\n" % host.encode()))
         assert status(answer) == code, (host, answer)
     absolute = request(line=b"POST http://evil.example/ HTTP/1.1", head=b"Connection: close\r\n")
