@@ -169,10 +169,16 @@ static void drop(struct kn_conn *conn)
     kn_conn_doom(conn);
 }
 
+void kn_conn_begin_anew(struct kn_conn *conn)
+{
+    conn->owes_by = KOINE_FOREVER;
+}
+
 int kn_conn_write(struct kn_conn *conn, struct kn_str octets)
 {
     if (conn->doomed || conn->finishing)
         return KOINE_EFULL;
+    kn_conn_begin_anew(conn);
     kn_conn_touch(conn);
     if (!kn_conn_hold(conn, octets.length)) {
         drop(conn);

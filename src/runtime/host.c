@@ -95,6 +95,7 @@ static int host_ask(struct kn_answer *answerp, struct kn_channel *channel,
 {
     if (question->kind != KN_ASK_INTERFACE)
         return KOINE_EUNSUPPORTED;
+    kn_conn_begin_anew(chan_of(channel)->conn);
     return kn_bond_ask(answerp, chan_of(channel), question->name, cookie);
 }
 

@@ -145,6 +145,8 @@ int kn_listener_accept(struct koine_attachment *attachment);
 /* -- conn.c: one connection -- */
 
 void kn_conn_accept(struct koine_attachment *attachment);
+/* A request was read to its end, so what there is of the next one has its own time. Writing says so. */
+void kn_conn_begin_anew(struct kn_conn *conn);
 /* Queues; goes out at the next settling. KOINE_EFULL: taken, but write no more before `writable`. */
 int kn_conn_write(struct kn_conn *conn, struct kn_str octets);
 /* Whether the transport wants input now. */

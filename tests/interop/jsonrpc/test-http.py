@@ -203,6 +203,17 @@ def a_half_request_is_hung_up_on_and_an_idle_connection_is_not():
         idle.close()
 
 
+def a_stream_of_requests_may_take_longer_than_one():
+    said = request(text("plant/thermostat.log", ["x"], None).encode())
+    with Koined("jsonrpc+http://127.0.0.1:0?stall=1") as own:
+        with socket.create_connection(("127.0.0.1", own.ports[0]), LIMIT) as link:
+            link.sendall(said[:40])
+            end = time.monotonic() + 1.5
+            while time.monotonic() < end:  # there is always one that has begun
+                link.sendall(said[40:] + said[:40])
+                assert status(link.recv(65536)) == 204
+
+
 def an_answer_may_take_longer_than_a_request():
     with Koined("jsonrpc+http://127.0.0.1:0?stall=1") as own:
         with socket.create_connection(("127.0.0.1", own.ports[0]), LIMIT) as link:
@@ -226,4 +237,4 @@ with Koined("jsonrpc+http://127.0.0.1:0") as main:
          what_is_no_http_gets_its_status_and_the_end, a_body_of_a_gibibyte_is_refused_at_once,
          who_ends_its_side_still_gets_the_answer,
          a_half_request_is_hung_up_on_and_an_idle_connection_is_not,
-         an_answer_may_take_longer_than_a_request])
+         a_stream_of_requests_may_take_longer_than_one, an_answer_may_take_longer_than_a_request])

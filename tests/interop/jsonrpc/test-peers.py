@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 
 from rig import (ENV, KOINED, LIMIT, WORK, Koined, Lines, call, post, raw, run, start_slow,
                  start_thermostat, stop, text, until)
@@ -137,6 +138,27 @@ def a_half_line_is_hung_up_on_and_an_idle_connection_is_not():
             half.socket.sendall(text(T + ".add", [1, 2]).encode())
             assert half.receive() is None
             assert idle.call(T + ".add", [1, 2])["result"] == 3
+        assert own.program.poll() is None
+
+
+def a_stream_of_lines_may_take_longer_than_one():
+    known = text(T + ".log", ["x"], None).encode() + b"\n"
+    unknown = text("no/service.log", ["x"], None).encode() + b"\n"
+    wrong = b'{"jsonrpc":"1.0"}\n'
+    with Koined("jsonrpc+unix://" + WORK + "/stream.sock?stall=1") as own:
+        links = [Lines(WORK + "/stream.sock") for _ in range(3)]
+        end = time.monotonic() + 1.5
+        for link, line in zip(links, (known, unknown, wrong)):
+            link.socket.sendall(line[:9])
+        while time.monotonic() < end:  # there is always one that has begun
+            for link, line in zip(links, (known, unknown, wrong)):
+                link.socket.sendall(line[9:] + line[:9])
+            assert links[2].receive()["error"]["code"] == -32600
+        for link, line in zip(links[:2], (known, unknown)):
+            link.socket.sendall(line[9:])
+            assert link.call(T + ".add", [1, 2])["result"] == 3
+        for link in links:
+            link.close()
         assert own.program.poll() is None
 
 
@@ -293,6 +315,7 @@ with Koined("jsonrpc+http://127.0.0.1:0", "jsonrpc+tcp://127.0.0.1:0",
          who_ends_its_side_and_lives_is_waited_for,
          who_never_reads_is_not_read_from_and_then_hung_up_on, http_floods_are_bounded_too,
          a_line_without_end_is_bounded, a_half_line_is_hung_up_on_and_an_idle_connection_is_not,
+         a_stream_of_lines_may_take_longer_than_one,
          an_idle_connection_makes_room_for_a_new_one, busy_connections_do_not_make_room,
          without_descriptors_koined_goes_on_when_there_are_some_again,
          a_term_signal_lets_answers_under_way_out, a_second_signal_does_not_wait,
