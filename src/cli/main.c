@@ -5,9 +5,11 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { COMMAND_OPTIONS = 6, ARGUMENTS = 1024 };
 
@@ -353,9 +355,18 @@ static int run(const struct command *command, int argc, char **argv)
     return kn_cli_finish(&cli, code);
 }
 
+/* What is closed is kept from being a socket's number, and still fails to be used. */
+static void hold_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {.command = argc < 2 ? "" : argv[1]};
+    hold_standard();
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
         print_help();

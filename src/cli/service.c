@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,10 @@ static int read_input(char **textp, size_t *lengthp)
     }
     if (!text)
         return room > CLI_LINE_MAX ? KOINE_ETOOBIG : KOINE_ENOMEM;
+    if (ferror(stdin)) {
+        free(text);
+        return KOINE_ESYSTEM;
+    }
     text[length] = 0;
     *textp = text;
     *lengthp = length;
@@ -171,7 +176,7 @@ static int read_arguments(struct cli *cli, char **jsonp)
     int rc = read_input(jsonp, &length);
     if (rc)
         return kn_cli_error(cli, rc == KOINE_ETOOBIG ? CLI_USAGE : CLI_LOCAL, "standard input: %s",
-                            koine_strerror(rc));
+                            rc == KOINE_ESYSTEM ? strerror(errno) : koine_strerror(rc));
     if (length && strlen(*jsonp) == length)
         return CLI_DONE;
     free(*jsonp);

@@ -7,6 +7,7 @@
 #include <koine/dialects.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -192,9 +193,18 @@ static int run(struct koined *koined)
     return code;
 }
 
+/* What is closed is kept from being a socket's number, and still fails to be used. */
+static void hold_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
     struct koined koined = {.signals = -1};
+    hold_standard();
     int code = parse(&koined, argc, argv);
     return code >= 0 ? code : run(&koined);
 }

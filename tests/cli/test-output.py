@@ -116,6 +116,18 @@ def a_full_disk_is_noticed():
         assert done.returncode == 6 and b"No space left" in done.stderr, (args, done)
 
 
+def what_is_closed_is_no_other_descriptor():
+    serve()
+    for code, args, closed in [(6, ["pub", "x", "reading", "--idl", IDL], "<&-"),
+                               (6, ["call", T, "add", "-"], "<&-"),
+                               (6, ["call", T, "add", "1", "2"], "<&- >&-"),
+                               (6, ["watch", T, "label"], "<&- >&- 2>&-")]:
+        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", KOINE, *args], env=ENV,
+                              capture_output=True, timeout=60)
+        assert done.returncode == code, (args, done)
+        assert "2>" in closed or b"Bad file descriptor" in done.stderr, (args, done)
+
+
 def a_reader_that_went_away_is_no_error():
     serve("2000")
     for args in [["sub", T, "reading"], ["describe", T], ["ls"]]:
@@ -141,5 +153,5 @@ def terminals_are_safe_from_what_services_say():
 run([an_option_that_a_command_does_not_have_is_an_error, options_may_stand_anywhere_and_end,
      the_version_is_told, errors_are_objects_for_programs, descriptions_are_objects_for_programs,
      several_attributes_are_set_one_after_the_other, nothing_for_a_while_is_a_deadline,
-     a_full_disk_is_noticed, a_reader_that_went_away_is_no_error,
-     terminals_are_safe_from_what_services_say])
+     a_full_disk_is_noticed, what_is_closed_is_no_other_descriptor,
+     a_reader_that_went_away_is_no_error, terminals_are_safe_from_what_services_say])
