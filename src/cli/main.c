@@ -330,18 +330,20 @@ static int parse(struct cli *cli, const struct command *command, int argc, char 
     return code;
 }
 
-static bool asks_for_help(char **argv)
+/* Anywhere before "--", also behind an option that is wrong. */
+static bool has_option(char **argv, const char *name)
 {
     for (; *argv && strcmp(*argv, "--"); argv++)
-        if (!strcmp(*argv, "--help"))
+        if (!strcmp(*argv, name))
             return true;
     return false;
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    struct cli cli = {.command = command->name, .dir = "."};
-    if (asks_for_help(argv + 2)) {
+    struct cli cli = {
+        .command = command->name, .json = has_option(argv + 2, json.name), .dir = "."};
+    if (has_option(argv + 2, "--help")) {
         print_usage(command);
         return kn_cli_finish(&cli, CLI_DONE);
     }
@@ -379,6 +381,6 @@ int main(int argc, char **argv)
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
             return run(&commands[i], argc, argv);
-    fprintf(stderr, "koine: no command '%s'; see koine --help\n", argv[1]);
-    return CLI_USAGE;
+    cli.json = has_option(argv + 2, json.name);
+    return kn_cli_error(&cli, CLI_USAGE, "no command '%s'; see koine --help", argv[1]);
 }

@@ -56,6 +56,8 @@ def the_version_is_told():
 
 def errors_are_objects_for_programs():
     serve()
+    for wrong in ["ls", "--bogus"], ["ls", "--json=1"], ["frobnicate"], ["sub", "x", "--count", "x"]:
+        assert error(*wrong)["exit"] == 2, wrong
     assert error("get", "plant/none", "label")["exit"] == 3
     assert error("call", T, "nothing\u00e9\"\\\x01")["error"].count('nothing\u00e9"\\\x01') == 1
     assert "\ufffd" in error("call", T, b"\xff\xc3")["error"]
