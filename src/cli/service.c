@@ -82,6 +82,19 @@ static void put_verbatim(FILE *to, const char *text)
     fputc('"', to);
 }
 
+/* What is written between other arguments must be one value by itself. */
+static int check_value(const struct cli *cli, const char *name, const struct koine_type *type,
+                       const char *text)
+{
+    struct koine_why why = {""};
+    void *value = NULL;
+    int rc = is_verbatim(type) ? 0 : koine_value_read(&value, type, text, strlen(text), &why);
+    free(value);
+    if (rc && *why.text)
+        return kn_cli_error(cli, CLI_USAGE, "'%s': %s", name, why.text);
+    return rc ? kn_cli_node_error(cli, rc) : CLI_DONE;
+}
+
 static void put_value(FILE *to, const struct koine_type *type, const char *text)
 {
     if (is_verbatim(type))
@@ -117,11 +130,15 @@ static int put_argument(struct cli *cli, FILE *to, const struct koine_type *type
             "'%s' has %u parameters, and '%s' is one too many; see koine describe %s", cli->args[1],
             type->members.length, argument, cli->args[0]);
     const struct koine_member *member = &type->members.ptr[which];
+    const struct koine_type *part = koine_type_of_member(type, member);
+    int code = check_value(cli, member->name.ptr, part, text);
+    if (code)
+        return code;
     if (!first)
         fputc(',', to);
     put_verbatim(to, member->name.ptr);
     fputc(':', to);
-    put_value(to, koine_type_of_member(type, member), text);
+    put_value(to, part, text);
     return CLI_DONE;
 }
 
