@@ -58,6 +58,8 @@ void kn_cli_note(const struct cli *cli, const char *format, ...)
 
 /* A JSON string; what is not UTF-8 becomes U+FFFD. */
 void kn_cli_put_string(FILE *to, const char *text);
+/* Text for people: nothing that a stranger sent may move the cursor, but for the controls in `kept`. */
+void kn_cli_put_plain(FILE *to, const char *text, const char *kept);
 /* Each line of `json` behind the first is moved two blanks to the right. */
 void kn_cli_put_indented(FILE *to, const char *json);
 /* Writes out what was printed. False: standard output takes no more. */

@@ -46,6 +46,14 @@ void kn_cli_put_string(FILE *to, const char *text)
     fputc('"', to);
 }
 
+void kn_cli_put_plain(FILE *to, const char *text, const char *kept)
+{
+    for (const char *c = text; *c; c++) {
+        bool control = (unsigned char)*c < ' ' || *c == 0x7f;
+        fputc(control && !strchr(kept, *c) ? '?' : *c, to);
+    }
+}
+
 void kn_cli_put_indented(FILE *to, const char *json)
 {
     for (const char *c = json; *c; c++) {
@@ -57,19 +65,12 @@ void kn_cli_put_indented(FILE *to, const char *json)
 
 /* ---------------------------------------------------------------- errors */
 
-/* For people nothing that a stranger sent may move the cursor. */
-static void put_plain(FILE *to, const char *text)
-{
-    for (const char *c = text; *c; c++)
-        fputc((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c, to);
-}
-
 static void report(const struct cli *cli, int code, const char *text, const char *fault)
 {
     flockfile(stderr);
     if (!cli->json) {
         fprintf(stderr, "koine %s: ", cli->command);
-        put_plain(stderr, text);
+        kn_cli_put_plain(stderr, text, "");
         fputc('\n', stderr);
     } else {
         fputs(code ? "{\"error\":" : "{\"note\":", stderr);

@@ -31,7 +31,7 @@ static void print_description(const struct cli *cli, const struct koine_interfac
                               const char *text)
 {
     if (!cli->json) {
-        fputs(text, stdout);
+        kn_cli_put_plain(stdout, text, "\t\n");
         return;
     }
     fputs("{\"name\":", stdout);

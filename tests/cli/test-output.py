@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from command import ENV, IDL, KOINE, WORK, expect, finish, koine, run, served, start
+from command import ENV, IDL, KOINE, WORK, expect, finish, koine, run, served, start, write
 
 THERMOSTAT = sys.argv[3]
 T = "plant/thermostat"
@@ -148,6 +148,12 @@ def terminals_are_safe_from_what_services_say():
     served("evil")
     _, _, err = koine("call", "evil", "add", "1", "2")
     assert "\x1b" not in err and "aborted: ?[2J" in err, err
+    service.terminate()
+    finish(service, 0)
+    told = write("told.idl", "/** \x1b[2J\tx */\ninterface X { void f(); };")
+    service = start(KOINE, "serve", "evil", "--idl", told, "--exec", "cat")
+    served("evil")
+    assert expect(0, ["describe", "evil"]).startswith("/** ?[2J\tx */\ninterface X {")
     service.terminate()
     finish(service, 0)
 
