@@ -22,7 +22,7 @@ def fault(**what):
 def set_target(room, celsius):
     if room not in ROOMS:
         return fault(code="not_found", message="no such room")
-    if not 5 <= celsius <= 30:
+    if not 5 <= float(celsius) <= 30:  # what JSON has no number for comes as "NaN", "Infinity"
         return fault(name="demo::OutOfRange", value={"min": 5, "max": 30})
     ROOMS[room] = celsius
     tell(event="reading", value={"room": room, "celsius": celsius})

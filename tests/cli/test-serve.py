@@ -73,6 +73,8 @@ def the_example_in_python_does_all_that_the_interface_says():
            out='{"return":[{"name":"hall","celsius":18,"mode":"heat","history":[]},'
                '{"name":"attic","celsius":9,"mode":"heat","history":[]}]}\n')
     expect(1, ["call", T, "set_target", "hall", "99"], err='demo::OutOfRange {"min":5,"max":30}')
+    for wrong in "NaN", "Infinity":  # which are strings in JSON
+        expect(1, ["call", T, "set_target", "hall", f'"{wrong}"'], err="demo::OutOfRange")
     expect(1, ["call", T, "set_target", "cellar", "20"], err="not_found: no such room")
     expect(0, ["get", T, "label", "--json"], out='{"return":"ground floor"}\n')
     expect(0, ["get", T, "outside", "--json"], out='{"return":-2.5}\n')
