@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * C names: words of C and C++ get an underscore, a name that is taken gets _2, _3 ...
+ * C names: words of C and C++ and names of the library get an underscore, a name that is taken gets _2,
+ * _3 ...
  */
 #include "idl/gen.h"
 
@@ -133,6 +134,11 @@ const char *kn_gen_format(struct kn_gen *g, const char *format, ...)
 
 static bool word(const char *name)
 {
+    static const char *const library[] = {"koine_", "KOINE_", "kn_"};
+    for (size_t i = 0; i < sizeof library / sizeof library[0]; i++) {
+        if (!strncmp(library[i], name, strlen(library[i])))
+            return true;
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (!strcmp(words[i], name))
             return true;
