@@ -152,6 +152,19 @@ static void send_cancel(struct kn_link *link, uint64_t serial)
     (void)kn_link_post(link, &head, NULL, NULL, NULL);
 }
 
+/* In this order: sending may end the link with all that is pending there. */
+static void end_and_cancel(struct koine_pending *pending, int error)
+{
+    struct kn_link *link = pending->link;
+    uint64_t serial = pending->serial;
+    if (link)
+        link->users++;
+    kn_pending_finish(pending, error, NULL, NULL);
+    send_cancel(link, serial);
+    if (link)
+        link->users--;
+}
+
 void kn_call_lost(struct kn_link *link, uint64_t serial, int error)
 {
     struct koine_pending *pending = find(link, serial);
@@ -185,10 +198,8 @@ int64_t kn_link_expire(struct kn_link *link, int64_t now)
             else if (pending->deadline < next)
                 next = pending->deadline;
         }
-        if (over) {
-            send_cancel(link, over->serial);
-            kn_pending_finish(over, KOINE_EDEADLINE, NULL, NULL);
-        }
+        if (over)
+            end_and_cancel(over, KOINE_EDEADLINE);
     } while (over);
     return next;
 }
@@ -354,8 +365,7 @@ int koine_cancel(struct koine_pending *pending)
     int rc = kn_node_enter(node);
     if (rc)
         return rc;
-    send_cancel(pending->link, pending->serial);
-    kn_pending_finish(pending, KOINE_ECANCELLED, NULL, NULL);
+    end_and_cancel(pending, KOINE_ECANCELLED);
     kn_node_leave(node);
     return 0;
 }
