@@ -209,16 +209,17 @@ static bool on_welcome(struct kn_link *link, struct parcel *parcel)
 {
     struct kn_control ready = {.type = KN_READY};
     link->error = parcel->control.error;
-    if (link->error || parcel->count != FDS || !parcel->signed_ || link->out.base)
+    if (link->error || parcel->count != FDS || !parcel->signed_ || link->out.base ||
+        parcel->control.value[1] != KN_LINK_SEGMENT)
         return false;
     if (!may_serve(link, &parcel->sender)) {
         link->error = KOINE_EPERM;
         return false;
     }
     parcel->count = 0;
-    int adopted = kn_segment_adopt(&link->in, parcel->fds[0], parcel->control.value[1]);
-    int accepted = kn_segment_accept(&link->out, parcel->fds[1], parcel->control.value[1]);
-    if (adopted || accepted || parcel->control.value[1] != KN_LINK_SEGMENT)
+    int adopted = kn_segment_adopt(&link->in, parcel->fds[0], KN_LINK_SEGMENT);
+    int accepted = kn_segment_accept(&link->out, parcel->fds[1], KN_LINK_SEGMENT);
+    if (adopted || accepted)
         return false;
     link->hash = parcel->control.value[0];
     if (!watch_life(link, &parcel->sender) || kn_link_attach(link) ||

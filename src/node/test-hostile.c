@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -122,10 +123,153 @@ static void a_peer_that_hung_up_and_writes_on_is_let_go(void **state)
     assert_in_range(liar->served, 1, BEFORE_IT_IS_SEEN);
 }
 
+static void say(struct liar *liar, uint32_t type, uint64_t first, uint64_t second)
+{
+    struct kn_control control = {.type = type, .value = {first, second}};
+    assert_int_equal(send(liar->fd, &control, sizeof control, 0), sizeof control);
+    settle(liar);
+}
+
+/* The service looks at all cursors when somebody joins, and who joins may be another than who lies. */
+static void a_cursor_that_lies_harms_nobody_who_joins(void **state)
+{
+    struct liar *liar = *state;
+    const struct demo_Thermostat_reading reading = {.room = KOINE_TEXT("hall")};
+    struct kn_control_page *page = (void *)liar->own.base;
+    say(liar, KN_SUBSCRIBE, demo_Thermostat_reading_index, 0);
+    say(liar, KN_LISTENING, 0, 0);
+    atomic_store(&page->readers[0].cursor, UINT64_C(1) << 40);
+    say(liar, KN_SUBSCRIBE, demo_Thermostat_reading_index, 1);
+    assert_int_equal(koine_event_readers(liar->service, demo_Thermostat_reading_index), 2);
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(demo_Thermostat_reading_publish(liar->service, &reading), 0);
+    assert_int_equal(koine_event_readers(liar->service, demo_Thermostat_reading_index), 0);
+    assert_int_equal(koine_service_links(liar->service), 0);
+}
+
+/* ---------------------------------------------------------------- services that lie */
+
+struct ends {
+    int count, error;
+};
+
+static void note_end(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct ends *ends = arg;
+    (void)out;
+    (void)fault;
+    ends->count++;
+    ends->error = error;
+}
+
+static void note_ready(void *arg, struct koine_ref *ref, int error)
+{
+    (void)ref;
+    *(int *)arg = error;
+}
+
+static struct koine_ref *open_here(struct liar *liar, struct koine_node *node)
+{
+    struct koine_ref *ref;
+    int ready = 1;
+    assert_int_equal(
+        koine_ref_start(&ref, node, "victim", &demo_Thermostat, 0, note_ready, &ready), 0);
+    while (ready == 1) {
+        settle(liar);
+        assert_true(koine_node_process(node, 0) >= 0);
+    }
+    assert_int_equal(ready, 0);
+    return ref;
+}
+
+/* Fills the ring of calls, and then the service says that it read what was never written. */
+static struct koine_pending *fill_and_lie(struct liar *liar, struct koine_ref *ref,
+                                          struct ends *ends, int64_t timeout)
+{
+    const struct demo_Thermostat_add_in in = {1, 2};
+    struct koine_pending *first = NULL, *pending;
+    for (int i = 0; i < KN_LINK_SLOTS; i++) {
+        assert_int_equal(koine_start(&pending, ref, KOINE_REQUEST_CALL, demo_Thermostat_add_index,
+                                     &in, timeout, note_end, ends),
+                         0);
+        first = first ? first : pending;
+    }
+    struct kn_link *link = KN_LIST_ENTRY(liar->service->links.prev, struct kn_link, in_service);
+    struct kn_control_page *page = (void *)link->out.base;
+    atomic_store(&page->cursor, UINT64_C(1) << 40);
+    return first;
+}
+
+static void a_call_ends_once_when_its_cancelling_meets_a_lie(void **state)
+{
+    struct liar *liar = *state;
+    struct koine_node *node = test_node();
+    struct ends ends = {0};
+    struct koine_pending *first = fill_and_lie(liar, open_here(liar, node), &ends, 0);
+    assert_int_equal(koine_cancel(first), 0);
+    assert_int_equal(ends.count, KN_LINK_SLOTS);
+    koine_node_close(node);
+    assert_int_equal(ends.count, KN_LINK_SLOTS);
+}
+
+static void a_call_ends_once_when_its_deadline_meets_a_lie(void **state)
+{
+    struct liar *liar = *state;
+    struct koine_node *node = test_node();
+    struct ends ends = {0};
+    (void)fill_and_lie(liar, open_here(liar, node), &ends, KOINE_MILLISECOND);
+    int64_t until = koine_now() + 10 * KOINE_SECOND;
+    while (ends.count < KN_LINK_SLOTS && koine_now() < until)
+        assert_true(koine_node_process(node, KOINE_MILLISECOND) >= 0);
+    koine_node_close(node);
+    assert_int_equal(ends.count, KN_LINK_SLOTS);
+}
+
+/* What the caller reserves and pays for is what every link has, and not what the service names. */
+static void a_service_cannot_make_its_caller_reserve_more(void **state)
+{
+    enum { LARGE = 64 << 20 };
+    struct kn_claim claim;
+    struct kn_segment own, theirs;
+    struct kn_control hello, welcome = {.type = KN_WELCOME, .value = {0, LARGE}};
+    struct liar *liar = *state;
+    struct koine_node *node = test_node();
+    struct koine_ref *ref;
+    struct stat status;
+    int fds[2], listener, ready = 1;
+    assert_int_equal(kn_name_take(&claim, &listener, test_dir, "large", 0600, NULL), 0);
+    assert_int_equal(koine_ref_start(&ref, node, "large", NULL, 0, note_ready, &ready), 0);
+    struct kn_link link = {.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)};
+    assert_int_equal(recv(link.fd, &hello, sizeof hello, 0), sizeof hello);
+    assert_int_equal(kn_segment_create(&own, &fds[0], KN_LINK_SEGMENT), 0);
+    assert_int_equal(kn_segment_offer(&theirs, &fds[1], LARGE), 0);
+    assert_int_equal(kn_control_send(&link, &welcome, fds, 2), 0);
+    while (ready == 1)
+        assert_true(koine_node_process(node, KOINE_MILLISECOND) >= 0);
+    assert_int_equal(ready, KOINE_EDOWN);
+    assert_int_equal(fstat(fds[1], &status), 0);
+    assert_int_equal(status.st_blocks, 0);
+    koine_node_close(node);
+    kn_segment_deinit(&own);
+    kn_segment_deinit(&theirs);
+    close(fds[0]);
+    close(fds[1]);
+    close(link.fd);
+    kn_name_give(&claim);
+    close(listener);
+    settle(liar);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_peer_that_hung_up_and_writes_on_is_let_go, begin, end),
+        TEST(a_peer_that_hung_up_and_writes_on_is_let_go),
+        TEST(a_cursor_that_lies_harms_nobody_who_joins),
+        TEST(a_call_ends_once_when_its_cancelling_meets_a_lie),
+        TEST(a_call_ends_once_when_its_deadline_meets_a_lie),
+        TEST(a_service_cannot_make_its_caller_reserve_more),
     };
     return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
 }
