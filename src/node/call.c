@@ -343,7 +343,9 @@ int koine_start(struct koine_pending **pendingp, struct koine_ref *ref,
         *pending = (struct koine_pending){.arg = arg};
         set_deadline(pending, ref->node, timeout);
         kn_list_init(&pending->in_link);
+        ref->waiting++;
         rc = begin(pending, ref, sort, member, in);
+        ref->waiting--;
     }
     if (!pending)
         rc = KOINE_ENOMEM;
@@ -446,7 +448,7 @@ static int enter_call(const void **outp, struct koine_ref *ref, enum koine_reque
     struct koine_node *node = ref->node;
     rc = node->depth > KN_DEPTH_MAX
              ? kn_node_fail(node, KOINE_EDEPTH, "calls are nested deeper than %d", KN_DEPTH_MAX)
-             : call(outp, ref, sort, member, in, timeout);
+             : kn_ref_ended(ref, call(outp, ref, sort, member, in, timeout));
     kn_node_leave(node);
     return rc;
 }

@@ -31,9 +31,10 @@ struct koine_sub {
     struct kn_link *link; /* NULL: the service is gone, or the sub was ended */
     const struct koine_type *type;
     uint32_t member, entry;
-    int error;
+    int error, users; /* users: frames that stand on it */
     bool answered, ended;
-    bool cut; /* the publisher took its memory back: nothing more can be read */
+    bool gone; /* unsubscribed, and to be freed by the last of them */
+    bool cut;  /* the publisher took its memory back: nothing more can be read */
     struct kn_segment segment;
     struct kn_ring_in ring;
     struct kn_view views[KN_POOLS]; /* the first behind the ring */
@@ -280,13 +281,8 @@ static void end(struct koine_sub *sub)
     sub->link = NULL;
 }
 
-struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
+static void free_sub(struct koine_sub *sub)
 {
-    if (!sub)
-        return NULL;
-    if (!sub->ended)
-        end(sub);
-    kn_list_unlink(&sub->in_ref);
     for (int i = 0; i < KN_HOLDS; i++) {
         kn_arena_deinit(&sub->samples[i].arena);
         kn_buffer_deinit(&sub->samples[i].text);
@@ -294,6 +290,18 @@ struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
     kn_views_deinit(sub->views);
     kn_segment_deinit(&sub->segment);
     free(sub);
+}
+
+struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
+{
+    if (!sub || (!sub->ended && !*sub->ref->node->guard))
+        return NULL;
+    if (!sub->ended)
+        end(sub);
+    sub->ended = sub->gone = true;
+    kn_list_unlink(&sub->in_ref);
+    if (!sub->users)
+        free_sub(sub);
     return NULL;
 }
 
@@ -478,29 +486,47 @@ static int take(struct koine_sample **samplep, struct koine_sub *sub)
                         sub->ref->name);
 }
 
-/* After the ref is closed the node may be gone: only what is in the ring is left to be read. */
-int koine_event_take(struct koine_sample **samplep, struct koine_sub *sub)
+/* After the ref is closed the node may be gone, and nothing of both is looked at. */
+static int enter(struct koine_sub *sub)
 {
-    if (sub->ended)
-        return KOINE_ECLOSED;
-    int rc = kn_node_enter(sub->ref->node);
+    int rc = sub->ended ? KOINE_ECLOSED : kn_node_enter(sub->ref->node);
     if (rc)
         return rc;
-    rc = take(samplep, sub);
-    if (rc == KOINE_EAGAIN && kn_node_glance(sub->ref->node))
-        rc = take(samplep, sub);
-    kn_node_leave(sub->ref->node);
+    sub->ref->waiting++;
+    sub->users++;
+    return 0;
+}
+
+static int leave(struct koine_sub *sub, struct koine_ref *ref, int rc)
+{
+    ref->waiting--;
+    if (sub->gone)
+        rc = KOINE_ECLOSED;
+    if (!--sub->users && sub->gone)
+        free_sub(sub);
+    kn_node_leave(ref->node);
     return rc;
+}
+
+int koine_event_take(struct koine_sample **samplep, struct koine_sub *sub)
+{
+    int rc = enter(sub);
+    if (rc)
+        return rc;
+    struct koine_ref *ref = sub->ref;
+    rc = take(samplep, sub);
+    if (rc == KOINE_EAGAIN && kn_node_glance(ref->node))
+        rc = sub->ended ? KOINE_ECLOSED : take(samplep, sub);
+    return leave(sub, ref, rc);
 }
 
 int koine_event_wait(struct koine_sample **samplep, struct koine_sub *sub, int64_t timeout)
 {
-    if (sub->ended)
-        return KOINE_ECLOSED;
-    struct koine_node *node = sub->ref->node;
-    int rc = kn_node_enter(node);
+    int rc = enter(sub);
     if (rc)
         return rc;
+    struct koine_ref *ref = sub->ref;
+    struct koine_node *node = ref->node;
     rc = take(samplep, sub);
     if (rc == KOINE_EAGAIN) {
         struct kn_link *link = sub->link;
@@ -511,10 +537,9 @@ int koine_event_wait(struct koine_sample **samplep, struct koine_sub *sub, int64
                                  kn_deadline(kn_now(), timeout ? timeout : node->timeout), true);
         link->users--;
         if (!rc)
-            rc = take(samplep, sub);
+            rc = sub->ended ? KOINE_ECLOSED : take(samplep, sub);
     }
-    kn_node_leave(node);
-    return rc;
+    return leave(sub, ref, rc);
 }
 
 const void *koine_sample_value(const struct koine_sample *sample)
@@ -534,6 +559,8 @@ uint64_t koine_sample_serial(const struct koine_sample *sample)
 
 int koine_sample_text(const char **jsonp, struct koine_sample *sample)
 {
+    if (sample->sub->ended)
+        return KOINE_ECLOSED; /* the type may be gone with the reference */
     kn_buffer_clear(&sample->text);
     int rc = kn_json_write(&sample->text, sample->sub->type, sample->value, 0);
     if (!rc)

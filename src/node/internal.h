@@ -242,6 +242,9 @@ int kn_node_look(struct koine_node *node);
 /* The same for who looks all the time: beyond the rings only when that was not done for KN_BELL_NS. */
 int kn_node_glance(struct koine_node *node);
 
+/* ---- service.c */
+void kn_service_free(struct koine_service *service);
+
 /* ---- link.c */
 struct kn_link *kn_link_new(struct koine_node *node, int fd);
 /* Frees what the link holds; everybody who waits on it is told. The struct lives while used. */
@@ -345,6 +348,11 @@ bool kn_node_has_samples(struct koine_node *node);
 /* The next deadline of a call of ours; ends those that are over. */
 int64_t kn_link_expire(struct kn_link *link, int64_t now);
 int kn_ref_link(struct koine_ref *ref, int64_t deadline);
+/* Only where nobody waits on it. May call back. */
+void kn_ref_free(struct koine_ref *ref);
+/* `rc`, or KOINE_ECLOSED in its place when what was answered goes with the reference or the node as soon
+ * as the node is left. */
+int kn_ref_ended(const struct koine_ref *ref, int rc);
 /* The greeting of a reference that is being opened went well (0) or not. */
 void kn_ref_greeted(struct kn_link *link, int error);
 

@@ -40,9 +40,11 @@ static void close_fd(struct kn_link *link, int *fdp)
 
 static void end_pending(struct kn_link *link)
 {
-    while (!kn_list_empty(&link->pending))
-        kn_pending_finish(KN_LIST_ENTRY(link->pending.next, struct koine_pending, in_link),
-                          KOINE_EDOWN, NULL, NULL);
+    while (!kn_list_empty(&link->pending)) {
+        int error = link->ref && link->ref->closed ? KOINE_ECLOSED : KOINE_EDOWN;
+        kn_pending_finish(KN_LIST_ENTRY(link->pending.next, struct koine_pending, in_link), error,
+                          NULL, NULL);
+    }
 }
 
 void kn_link_drop(struct kn_link *link)

@@ -126,12 +126,27 @@ int kn_node_enter(struct koine_node *node)
     return 0;
 }
 
-/* What was closed inside a callback is freed when nobody stands on it any more. */
+/* A closed one that nobody waits on. */
+static struct koine_ref *find_closed(struct koine_node *node)
+{
+    KN_LIST_EACH(at, &node->refs)
+    {
+        struct koine_ref *ref = KN_LIST_ENTRY(at, struct koine_ref, in_node);
+        if (ref->closed && !ref->waiting)
+            return ref;
+        node->unswept = node->unswept || ref->closed;
+    }
+    return NULL;
+}
+
+/* What was closed inside a callback is freed when nobody stands on it any more. What is called back
+ * from here frees nothing by itself. */
 void kn_node_sweep(struct koine_node *node)
 {
     if (!node->unswept)
         return;
     node->unswept = false;
+    node->depth++;
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -146,17 +161,12 @@ void kn_node_sweep(struct koine_node *node)
     {
         struct koine_service *service = KN_LIST_ENTRY(at, struct koine_service, in_node);
         if (service->closed)
-            koine_service_close(service);
+            kn_service_free(service);
     }
-    KN_LIST_EACH(at, &node->refs)
-    {
-        struct koine_ref *ref = KN_LIST_ENTRY(at, struct koine_ref, in_node);
-        if (ref->closed && ref->waiting)
-            node->unswept = true;
-        else if (ref->closed)
-            koine_ref_close(ref);
-    }
+    for (struct koine_ref *ref; (ref = find_closed(node));)
+        kn_ref_free(ref);
     kn_watches_sweep(node, false);
+    node->depth--;
 }
 
 void kn_node_leave(struct koine_node *node)
@@ -178,10 +188,15 @@ struct koine_node *koine_node_close(struct koine_node *node)
         node->closing = node->stopping = true;
         return NULL;
     }
-    KN_LIST_EACH(at, &node->refs)
-    koine_ref_close(KN_LIST_ENTRY(at, struct koine_ref, in_node));
+    node->depth++; /* what is closed by those who are told of this is freed here */
+    while (!kn_list_empty(&node->refs))
+        kn_ref_free(KN_LIST_ENTRY(node->refs.next, struct koine_ref, in_node));
     KN_LIST_EACH(at, &node->services)
-    koine_service_close(KN_LIST_ENTRY(at, struct koine_service, in_node));
+    {
+        struct koine_service *service = KN_LIST_ENTRY(at, struct koine_service, in_node);
+        koine_service_close(service);
+        kn_service_free(service);
+    }
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);

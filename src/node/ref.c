@@ -213,6 +213,7 @@ int koine_ref_interface(const struct koine_interface **interfacep, struct koine_
                         : need_interface(ref,
                                          kn_deadline(kn_now(), timeout ? timeout : node->timeout));
     ref->waiting--;
+    rc = kn_ref_ended(ref, rc);
     if (!rc)
         *interfacep = ref->interface;
     kn_node_leave(node);
@@ -260,6 +261,7 @@ int koine_ref_open(struct koine_ref **refp, struct koine_node *node, const char 
         ref->waiting++;
         rc = kn_ref_link(ref, kn_deadline(kn_now(), timeout ? timeout : node->timeout));
         ref->waiting--;
+        rc = kn_ref_ended(ref, rc);
     } else {
         rc = KOINE_ENOMEM;
     }
@@ -304,19 +306,25 @@ int koine_ref_start(struct koine_ref **refp, struct koine_node *node, const char
     return rc;
 }
 
-struct koine_ref *koine_ref_close(struct koine_ref *ref)
+/* Who waits for an answer is told, and may close this and everything else again. */
+static void hang_up(struct koine_ref *ref)
 {
-    if (!ref || !*ref->node->guard)
-        return NULL;
-    ref->closed = ref->node->unswept = true;
+    ref->closed = true;
+    ref->waiting++;
     ref->opening.ready = NULL;
-    if (ref->opening.link)
-        kn_link_drop(ref->opening.link);
     kn_sub_ended(ref);
-    if (ref->link)
-        kn_link_drop(ref->link);
-    if (ref->node->depth && ref->waiting)
-        return NULL;
+    KN_LIST_EACH(at, &ref->node->links)
+    {
+        struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
+        if (link->ref == ref)
+            kn_link_drop(link);
+    }
+    ref->waiting--;
+}
+
+void kn_ref_free(struct koine_ref *ref)
+{
+    hang_up(ref);
     KN_LIST_EACH(at, &ref->node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -325,7 +333,26 @@ struct koine_ref *koine_ref_close(struct koine_ref *ref)
     }
     kn_list_unlink(&ref->in_node);
     free_ref(ref);
+}
+
+struct koine_ref *koine_ref_close(struct koine_ref *ref)
+{
+    struct koine_node *node = ref ? ref->node : NULL;
+    if (!ref || kn_node_enter(node))
+        return NULL;
+    node->unswept = true;
+    if (ref->waiting)
+        hang_up(ref);
+    else
+        kn_ref_free(ref);
+    kn_node_leave(node);
     return NULL;
+}
+
+int kn_ref_ended(const struct koine_ref *ref, int rc)
+{
+    bool over = ref->node->depth == 1 && (ref->closed || ref->node->closing);
+    return !rc && over ? KOINE_ECLOSED : rc;
 }
 
 const struct koine_fault *koine_ref_fault(const struct koine_ref *ref)

@@ -128,6 +128,15 @@ int koine_service_open_generic(struct koine_service **servicep, struct koine_nod
     return rc;
 }
 
+void kn_service_free(struct koine_service *service)
+{
+    while (!kn_list_empty(&service->orphans))
+        kn_request_free(KN_LIST_ENTRY(service->orphans.next, struct koine_request, in_link));
+    kn_topics_close(service);
+    kn_list_unlink(&service->in_node);
+    free_service(service);
+}
+
 struct koine_service *koine_service_close(struct koine_service *service)
 {
     if (!service || !*service->node->guard)
@@ -141,13 +150,8 @@ struct koine_service *koine_service_close(struct koine_service *service)
     while (!kn_list_empty(&service->links))
         kn_link_drop(KN_LIST_ENTRY(service->links.next, struct kn_link, in_service));
     service->closed = service->node->unswept = true;
-    if (service->node->depth)
-        return NULL;
-    while (!kn_list_empty(&service->orphans))
-        kn_request_free(KN_LIST_ENTRY(service->orphans.next, struct koine_request, in_link));
-    kn_topics_close(service);
-    kn_list_unlink(&service->in_node);
-    free_service(service);
+    if (!service->node->depth)
+        kn_service_free(service);
     return NULL;
 }
 

@@ -172,8 +172,8 @@ static struct koine_ref *open_here(struct liar *liar, struct koine_node *node)
 {
     struct koine_ref *ref;
     int ready = 1;
-    assert_int_equal(
-        koine_ref_start(&ref, node, "victim", &demo_Thermostat, 0, note_ready, &ready), 0);
+    assert_int_equal(koine_ref_start(&ref, node, "victim", &demo_Thermostat, 0, note_ready, &ready),
+                     0);
     while (ready == 1) {
         settle(liar);
         assert_true(koine_node_process(node, 0) >= 0);

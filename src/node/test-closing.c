@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What call-backs close, at the worst moments. Service and caller are two nodes of this process, so that
+ * what comes when is said by the test.
+ */
+#include "node/internal.h"
+#include "node/test-server.h"
+
+#include "thermostat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct world {
+    struct koine_node *serving, *node;
+    struct koine_service *service;
+    struct koine_ref *ref, *second;
+    struct koine_sub *sub;
+    struct koine_timer *timer;
+    struct koine_request *kept[4];
+    int kept_count, ready, ends, error;
+};
+
+static int keep(void *self, struct koine_request *request)
+{
+    struct world *world = self;
+    world->kept[world->kept_count++] = request;
+    return KOINE_PENDING;
+}
+
+static void settle(struct world *world)
+{
+    int count;
+    do {
+        count = koine_node_process(world->serving, 0);
+        assert_true(count >= 0);
+        int more = koine_node_process(world->node, 0);
+        assert_true(more >= 0);
+        count += more;
+    } while (count);
+}
+
+static void on_ready(void *arg, struct koine_ref *ref, int error)
+{
+    (void)ref;
+    ((struct world *)arg)->ready = error;
+}
+
+static struct koine_ref *open_ref(struct world *world, const struct koine_face *face)
+{
+    struct koine_ref *ref;
+    world->ready = 1;
+    assert_int_equal(koine_ref_start(&ref, world->node, "here", face, 0, on_ready, world), 0);
+    settle(world);
+    assert_int_equal(world->ready, 0);
+    return ref;
+}
+
+static void serve(struct world *world)
+{
+    const struct koine_service_options options = {.size = sizeof options, .event_slots = 4};
+    world->serving = test_node();
+    assert_int_equal(koine_service_open_generic(&world->service, world->serving, "here",
+                                                demo_Thermostat.interface, keep, world, &options),
+                     0);
+}
+
+static int begin(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct koine_node_options options = {
+        .size = sizeof options, .dir = test_dir, .timeout = 5 * KOINE_SECOND, .spin = -1};
+    test_make_dir();
+    serve(world);
+    assert_int_equal(koine_node_open(&world->node, &options), 0);
+    world->ref = open_ref(world, &demo_Thermostat);
+    *state = world;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct world *world = *state;
+    koine_unsubscribe(world->sub);
+    koine_node_close(world->node);
+    koine_node_close(world->serving);
+    free(world);
+    test_remove_dir();
+    return 0;
+}
+
+static void start(struct world *world, struct koine_ref *ref, koine_done *done)
+{
+    const struct demo_Thermostat_add_in in = {1, 2};
+    assert_int_equal(
+        koine_start(NULL, ref, KOINE_REQUEST_CALL, demo_Thermostat_add_index, &in, 0, done, world),
+        0);
+}
+
+/* Runs `due` as soon as the node waits. */
+static void soon(struct world *world, koine_timer_due *due)
+{
+    assert_int_equal(koine_timer_open(&world->timer, world->node, due, world), 0);
+    koine_timer_set(world->timer, 1);
+}
+
+static void close_timer(struct world *world)
+{
+    world->timer = koine_timer_close(world->timer);
+}
+
+/* ---------------------------------------------------------------- references */
+
+static void use_the_node(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct world *world = arg;
+    (void)out;
+    (void)fault;
+    world->ends++;
+    world->error = error;
+    assert_true(koine_node_process(world->node, 0) >= 0);
+}
+
+static void who_is_told_of_a_closing_may_use_the_node(void **state)
+{
+    struct world *world = *state;
+    start(world, world->ref, use_the_node);
+    world->ref = koine_ref_close(world->ref);
+    assert_int_equal(world->ends, 1);
+    assert_int_equal(world->error, KOINE_ECLOSED);
+}
+
+static void close_second(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct world *world = arg;
+    use_the_node(arg, error, out, fault);
+    world->second = koine_ref_close(world->second);
+}
+
+static void who_is_told_of_a_closing_may_close_more(void **state)
+{
+    struct world *world = *state;
+    world->second = open_ref(world, &demo_Thermostat);
+    start(world, world->ref, close_second);
+    start(world, world->second, use_the_node);
+    world->node = koine_node_close(world->node);
+    assert_int_equal(world->ends, 2);
+    assert_int_equal(world->error, KOINE_ECLOSED);
+}
+
+static void close_node(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct world *world = arg;
+    use_the_node(arg, error, out, fault);
+    world->node = koine_node_close(world->node);
+}
+
+static void also_the_node(void **state)
+{
+    struct world *world = *state;
+    start(world, world->ref, close_node);
+    world->ref = koine_ref_close(world->ref);
+    assert_int_equal(world->ends, 1);
+}
+
+static void due_closes_ref(void *arg)
+{
+    struct world *world = arg;
+    world->ref = koine_ref_close(world->ref);
+    assert_int_equal(koine_node_process(world->serving, 0) >= 0, 1);
+}
+
+/* Starting waits while it connects again. */
+static void a_reference_may_be_closed_while_it_connects(void **state)
+{
+    struct world *world = *state;
+    const struct demo_Thermostat_add_in in = {1, 2};
+    koine_node_close(world->serving);
+    while (world->ref->link)
+        assert_true(koine_node_process(world->node, 0) >= 0);
+    serve(world);
+    soon(world, due_closes_ref);
+    assert_true(koine_start(NULL, world->ref, KOINE_REQUEST_CALL, demo_Thermostat_add_index, &in,
+                            50 * KOINE_MILLISECOND, use_the_node, world) < 0);
+    close_timer(world);
+    assert_int_equal(world->ends, 0);
+}
+
+static void due_answers_and_closes_node(void *arg)
+{
+    struct world *world = arg;
+    const struct demo_Thermostat_add_out out = {3};
+    assert_true(koine_node_process(world->serving, 0) >= 0);
+    assert_int_equal(world->kept_count, 1);
+    assert_int_equal(koine_reply(world->kept[0], &out), 0);
+    close_timer(world);
+    world->node = koine_node_close(world->node);
+}
+
+static void an_answer_that_comes_to_a_closed_node_is_none(void **state)
+{
+    struct world *world = *state;
+    const char *json;
+    soon(world, due_answers_and_closes_node);
+    assert_int_equal(koine_call_text(&json, world->ref, "add", "[1, 2]", 0), KOINE_ECLOSED);
+}
+
+/* ---------------------------------------------------------------- subscriptions */
+
+static void due_subscribes(void *arg)
+{
+    struct world *world = arg;
+    assert_true(koine_node_process(world->serving, 0) >= 0);
+    koine_timer_set(world->timer, koine_now() + KOINE_MILLISECOND);
+}
+
+static void subscribe(struct world *world)
+{
+    soon(world, due_subscribes);
+    assert_int_equal(demo_Thermostat_reading_subscribe(&world->sub, world->ref), 0);
+    settle(world);
+    close_timer(world);
+}
+
+static void publish(struct world *world)
+{
+    const struct demo_Thermostat_reading reading = {.room = KOINE_TEXT("hall"), .celsius = 20};
+    assert_int_equal(demo_Thermostat_reading_publish(world->service, &reading), 0);
+}
+
+static void due_closes_ref_before_a_sample(void *arg)
+{
+    struct world *world = arg;
+    publish(world);
+    world->ref = koine_ref_close(world->ref);
+}
+
+static void due_unsubscribes_before_a_sample(void *arg)
+{
+    struct world *world = arg;
+    publish(world);
+    world->sub = koine_unsubscribe(world->sub);
+}
+
+static void wait_and_lose(struct world *world, koine_timer_due *due)
+{
+    struct koine_sample *sample;
+    subscribe(world);
+    soon(world, due);
+    assert_int_equal(koine_event_wait(&sample, world->sub, KOINE_SECOND), KOINE_ECLOSED);
+    close_timer(world);
+}
+
+static void who_waits_for_a_sample_is_told_of_the_references_end(void **state)
+{
+    wait_and_lose(*state, due_closes_ref_before_a_sample);
+}
+
+static void who_waits_for_a_sample_is_told_of_the_subscriptions_end(void **state)
+{
+    wait_and_lose(*state, due_unsubscribes_before_a_sample);
+}
+
+static void a_sample_whose_type_went_with_the_reference_is_no_text(void **state)
+{
+    struct world *world = *state;
+    struct koine_sample *sample;
+    const char *json;
+    koine_ref_close(world->ref);
+    world->ref = open_ref(world, NULL);
+    subscribe(world);
+    publish(world);
+    assert_int_equal(koine_event_take(&sample, world->sub), 0);
+    assert_int_equal(koine_sample_text(&json, sample), 0);
+    world->ref = koine_ref_close(world->ref);
+    assert_int_equal(koine_sample_text(&json, sample), KOINE_ECLOSED);
+    assert_int_equal(koine_sample_release(sample), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_is_told_of_a_closing_may_use_the_node),
+        TEST(who_is_told_of_a_closing_may_close_more),
+        TEST(also_the_node),
+        TEST(a_reference_may_be_closed_while_it_connects),
+        TEST(an_answer_that_comes_to_a_closed_node_is_none),
+        TEST(who_waits_for_a_sample_is_told_of_the_references_end),
+        TEST(who_waits_for_a_sample_is_told_of_the_subscriptions_end),
+        TEST(a_sample_whose_type_went_with_the_reference_is_no_text),
+    };
+    return cmocka_run_group_tests_name("closing", tests, NULL, NULL);
+}
