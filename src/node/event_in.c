@@ -292,10 +292,16 @@ static void free_sub(struct koine_sub *sub)
     free(sub);
 }
 
+static void give_back(struct koine_sample *sample);
+
+/* What the user still holds goes with the subscription: the words are the next one's. */
 struct koine_sub *koine_unsubscribe(struct koine_sub *sub)
 {
     if (!sub || (!sub->ended && !*sub->ref->node->guard))
         return NULL;
+    for (int i = 0; !sub->ended && i < KN_HOLDS; i++)
+        if (sub->used & 1u << i)
+            give_back(&sub->samples[i]);
     if (!sub->ended)
         end(sub);
     sub->ended = sub->gone = true;

@@ -142,6 +142,21 @@ static void an_entry_that_is_used_again_starts_anew(void **state)
     }
 }
 
+/* What was kept when the subscription ended is kept by nobody. */
+static void an_entry_that_is_used_again_holds_nothing(void **state)
+{
+    struct pair *pair = *state;
+    struct echo_report report;
+    for (uint32_t i = 0; i < 20; i++) {
+        struct koine_sub *sub = subscribe(pair);
+        assert_int_equal(echo_publish(&pair->echo, MIB - ROOT, i, 1), 0);
+        (void)take(sub, MIB - ROOT, i);
+        unsubscribe(sub);
+    }
+    echo_report(&report, &pair->echo);
+    assert_int_equal(report.dropped, 0);
+}
+
 static void an_attribute_as_large_is_watched(void **state)
 {
     struct pair *pair = *state;
@@ -353,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(samples_of_every_size_reach_all_readers),
         TEST(an_entry_that_is_used_again_starts_anew),
+        TEST(an_entry_that_is_used_again_holds_nothing),
         TEST(an_attribute_as_large_is_watched),
         TEST(held_samples_stay_as_they_are),
         TEST(who_holds_for_ever_is_dropped_after_a_while),
