@@ -50,7 +50,7 @@ static bool is_full(const struct kn_link *link, const struct kn_head *head, size
     if ((head->kind == KN_FAULT && size <= SMALL) || head->kind == KN_CANCEL)
         return false;
     uint32_t most = KN_LATE_MAX + (link->service ? link->node->max_pending : 0);
-    return link->late_count >= most || size > KN_LATE_OCTETS - link->late_octets;
+    return link->late_count >= most || link->late_octets + size > KN_LATE_OCTETS;
 }
 
 int kn_late_add(struct kn_link *link, const struct kn_head *head,

@@ -59,7 +59,8 @@ void kn_link_drop(struct kn_link *link)
     close_fd(link, &link->fd);
     close_fd(link, &link->pidfd);
     close_fd(link, &link->offered);
-    kn_octets_give(link->node, link->rooms);
+    if (link->service) /* the calling end's rooms were never counted */
+        kn_octets_give(link->node, link->rooms);
     kn_rooms_deinit(link->rooms);
     KN_LIST_EACH(at, &link->requests)
     kn_request_orphan(KN_LIST_ENTRY(at, struct koine_request, in_link));

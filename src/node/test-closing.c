@@ -210,6 +210,46 @@ static void an_answer_that_comes_to_a_closed_node_is_none(void **state)
     assert_int_equal(koine_call_text(&json, world->ref, "add", "[1, 2]", 0), KOINE_ECLOSED);
 }
 
+/* ---------------------------------------------------------------- limits */
+
+/* Memory of a caller's own is no part of what its node may make for answers and samples. */
+static void links_that_end_give_back_no_more_than_was_taken(void **state)
+{
+    enum { LARGE = 100 << 10 };
+    struct world *world = *state;
+    char *line = calloc(1, LARGE);
+    memset(line, 'x', LARGE - 1);
+    const struct demo_Thermostat_log_in in = {koine_string(line)};
+    assert_int_equal(koine_start(NULL, world->ref, KOINE_REQUEST_CALL, demo_Thermostat_log_index,
+                                 &in, 0, use_the_node, world),
+                     0);
+    settle(world);
+    assert_int_equal(world->kept_count, 1);
+    assert_non_null(world->ref->link->rooms[1].segment.base);
+    world->ref = koine_ref_close(world->ref);
+    assert_int_equal(world->node->octets, 0);
+    free(line);
+}
+
+/* Faults are taken beyond the limit, and move it for nobody else. */
+static void what_waits_for_room_is_bounded_also_with_faults(void **state)
+{
+    struct world *world = *state;
+    struct kn_link link = {.node = world->serving, .service = world->service};
+    struct kn_head reply = {.kind = KN_REPLY}, fault = {.kind = KN_FAULT};
+    void *octets = calloc(1, KN_BODY_MAX);
+    const struct kn_outgoing large = {NULL, octets, KN_BODY_MAX}, small = {NULL, octets, 64};
+    kn_list_init(&link.late);
+    assert_int_equal(kn_late_add(&link, &reply, &large, NULL), 0);
+    assert_int_equal(kn_late_add(&link, &reply, &large, NULL), 0);
+    assert_int_equal(kn_late_add(&link, &reply, &small, NULL), KOINE_EFULL);
+    assert_int_equal(kn_late_add(&link, &fault, &small, NULL), 0);
+    assert_int_equal(kn_late_add(&link, &reply, &large, NULL), KOINE_EFULL);
+    kn_late_clear(&link);
+    assert_int_equal(link.late_octets, 0);
+    free(octets);
+}
+
 /* ---------------------------------------------------------------- subscriptions */
 
 static void due_subscribes(void *arg)
@@ -292,6 +332,8 @@ int main(void)
         TEST(also_the_node),
         TEST(a_reference_may_be_closed_while_it_connects),
         TEST(an_answer_that_comes_to_a_closed_node_is_none),
+        TEST(links_that_end_give_back_no_more_than_was_taken),
+        TEST(what_waits_for_room_is_bounded_also_with_faults),
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),
         TEST(who_waits_for_a_sample_is_told_of_the_subscriptions_end),
         TEST(a_sample_whose_type_went_with_the_reference_is_no_text),
