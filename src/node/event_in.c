@@ -567,6 +567,8 @@ int koine_sample_text(const char **jsonp, struct koine_sample *sample)
 {
     if (sample->sub->ended)
         return KOINE_ECLOSED; /* the type may be gone with the reference */
+    if (!*sample->sub->ref->node->guard)
+        return KOINE_EFORKED;
     kn_buffer_clear(&sample->text);
     int rc = kn_json_write(&sample->text, sample->sub->type, sample->value, 0);
     if (!rc)
@@ -582,6 +584,8 @@ static bool is_taken_back(const struct koine_sub *sub)
 
 int koine_sample_release(struct koine_sample *sample)
 {
+    if (!sample->sub->ended && !*sample->sub->ref->node->guard)
+        return KOINE_EFORKED;
     bool held = sample->hold >= 0, taken_back = is_taken_back(sample->sub);
     give_back(sample);
     return held && taken_back ? KOINE_EREVOKED : 0;

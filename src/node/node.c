@@ -213,7 +213,7 @@ static bool is_stopping(void *arg)
 
 int koine_node_run(struct koine_node *node)
 {
-    if (node->depth)
+    if (node->depth && *node->guard)
         return kn_node_fail(node, KOINE_EBUSY, "koine_node_run inside a callback of the same node");
     int rc = kn_node_enter(node);
     if (rc)

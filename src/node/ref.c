@@ -362,6 +362,8 @@ const struct koine_fault *koine_ref_fault(const struct koine_ref *ref)
 
 int koine_ref_peer(struct koine_caller *peerp, const struct koine_ref *ref)
 {
+    if (!*ref->node->guard)
+        return KOINE_EFORKED;
     if (!ref->link)
         return KOINE_EDOWN;
     *peerp = ref->link->peer;
@@ -370,6 +372,8 @@ int koine_ref_peer(struct koine_caller *peerp, const struct koine_ref *ref)
 
 void koine_ref_done(struct koine_ref *ref)
 {
+    if (!*ref->node->guard)
+        return;
     for (; ref->kept; ref->kept = ref->kept->next)
         kn_loan_give(&ref->kept->loan);
     kn_arena_reset(&ref->answer);

@@ -159,9 +159,17 @@ static int finish(struct koine_request *request, int rc)
     return rc;
 }
 
+static int check_open(const struct koine_request *request)
+{
+    if (!*request->service->node->guard)
+        return KOINE_EFORKED;
+    return request->answered ? KOINE_EINVAL : 0;
+}
+
 int koine_reply(struct koine_request *request, const void *out)
 {
-    return request->answered ? KOINE_EINVAL : finish(request, answer_value(request, out));
+    int rc = check_open(request);
+    return rc ? rc : finish(request, answer_value(request, out));
 }
 
 int koine_reply_text(struct koine_request *request, const char *json, size_t length)
@@ -169,32 +177,34 @@ int koine_reply_text(struct koine_request *request, const char *json, size_t len
     struct koine_node *node = request->service->node;
     const struct koine_type *type = out_type(request);
     void *out = NULL;
-    if (request->answered)
-        return KOINE_EINVAL;
-    int rc = type ? kn_json_read(&out, &request->arena, type, (struct kn_str){json, length}, 0,
-                                 &node->why)
-                  : 0;
+    int rc = check_open(request);
+    if (!rc && type)
+        rc =
+            kn_json_read(&out, &request->arena, type, (struct kn_str){json, length}, 0, &node->why);
     return rc ? rc : koine_reply(request, out);
 }
 
 int koine_reply_fault(struct koine_request *request, const struct koine_fault *fault)
 {
-    return request->answered ? KOINE_EINVAL : finish(request, answer_fault(request, fault));
+    int rc = check_open(request);
+    return rc ? rc : finish(request, answer_fault(request, fault));
 }
 
 int koine_request_fault(struct koine_request *request, int32_t code, const char *message)
 {
-    if (!request->answered)
+    int rc = check_open(request);
+    if (!rc)
         answer_code(request, code, message);
-    return KOINE_EFAULT;
+    return rc == KOINE_EFORKED ? rc : KOINE_EFAULT;
 }
 
 int koine_request_raise(struct koine_request *request, uint32_t which, const void *exception)
 {
     const struct koine_interface *interface = request->service->interface;
     const struct koine_feature *feature = &interface->features.ptr[request->member];
-    if (which >= feature->raises.length || request->answered)
-        return KOINE_EINVAL;
+    int rc = check_open(request);
+    if (rc || which >= feature->raises.length)
+        return rc ? rc : KOINE_EINVAL;
     const struct koine_type *type = interface->types.ptr + feature->raises.ptr[which];
     struct koine_fault fault = {
         .code = KOINE_FAULT_UNKNOWN,
@@ -204,7 +214,7 @@ int koine_request_raise(struct koine_request *request, uint32_t which, const voi
         .type = type,
         .value = exception,
         .origin = ""};
-    int rc = fault.name ? answer_fault(request, &fault) : KOINE_ENOMEM;
+    rc = fault.name ? answer_fault(request, &fault) : KOINE_ENOMEM;
     return rc ? rc : KOINE_EFAULT;
 }
 
@@ -414,8 +424,10 @@ void *koine_request_alloc(struct koine_request *request, size_t size)
 int koine_request_text(const char **jsonp, size_t *lengthp, struct koine_request *request)
 {
     const struct koine_type *type = kn_feature_in(request->service->interface, request->member);
-    kn_buffer_clear(&request->text);
     int rc = 0;
+    if (!*request->service->node->guard)
+        return KOINE_EFORKED;
+    kn_buffer_clear(&request->text);
     if (request->sort == KOINE_REQUEST_GET)
         kn_buffer_text(&request->text, "null");
     else

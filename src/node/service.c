@@ -163,6 +163,8 @@ size_t koine_service_links(const struct koine_service *service)
 int koine_service_counts(struct koine_service_counts *counts, const struct koine_service *service)
 {
     size_t size = counts->size;
+    if (!*service->node->guard)
+        return KOINE_EFORKED;
     if (size < sizeof counts->size || size > sizeof *counts)
         return KOINE_EINVAL;
     memcpy(counts, &service->counts, size);

@@ -322,6 +322,56 @@ static void a_sample_whose_type_went_with_the_reference_is_no_text(void **state)
     assert_int_equal(koine_sample_release(sample), 0);
 }
 
+/* ---------------------------------------------------------------- children */
+
+static int all_is_forked(struct world *world, struct koine_sample *sample)
+{
+    const struct demo_Thermostat_add_out out = {3};
+    const struct koine_fault fault = {.name = "", .message = "", .origin = ""};
+    struct koine_service_counts counts = {.size = sizeof counts};
+    struct koine_request *request = world->kept[0];
+    struct koine_caller peer;
+    const char *json;
+    size_t length;
+    int wrong = koine_reply(request, &out) != KOINE_EFORKED;
+    wrong += koine_reply_text(request, "{}", 2) != KOINE_EFORKED;
+    wrong += koine_reply_fault(request, &fault) != KOINE_EFORKED;
+    wrong += koine_request_fault(request, KOINE_FAULT_ABORTED, "") != KOINE_EFORKED;
+    wrong += koine_request_raise(request, 0, NULL) != KOINE_EFORKED;
+    wrong += koine_request_text(&json, &length, request) != KOINE_EFORKED;
+    wrong += koine_service_counts(&counts, world->service) != KOINE_EFORKED;
+    wrong += koine_ref_peer(&peer, world->ref) != KOINE_EFORKED;
+    wrong += koine_sample_text(&json, sample) != KOINE_EFORKED;
+    wrong += koine_sample_release(sample) != KOINE_EFORKED;
+    wrong += koine_node_run(world->node) != KOINE_EFORKED;
+    koine_ref_done(world->ref);
+    koine_unsubscribe(world->sub);
+    return wrong;
+}
+
+/* A child has the parent's sockets and not its memory: it may neither speak nor reach there. */
+static void nothing_that_a_child_does_reaches_the_service(void **state)
+{
+    struct world *world = *state;
+    struct koine_sample *sample;
+    int status;
+    subscribe(world);
+    publish(world);
+    assert_int_equal(koine_event_take(&sample, world->sub), 0);
+    start(world, world->ref, use_the_node);
+    settle(world);
+    assert_int_equal(world->kept_count, 1);
+    pid_t pid = fork();
+    if (!pid)
+        _exit(all_is_forked(world, sample));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    settle(world);
+    assert_int_equal(koine_event_readers(world->service, demo_Thermostat_reading_index), 1);
+    assert_int_equal(world->ends, 0);
+    assert_int_equal(koine_sample_release(sample), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -337,6 +387,7 @@ int main(void)
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),
         TEST(who_waits_for_a_sample_is_told_of_the_subscriptions_end),
         TEST(a_sample_whose_type_went_with_the_reference_is_no_text),
+        TEST(nothing_that_a_child_does_reaches_the_service),
     };
     return cmocka_run_group_tests_name("closing", tests, NULL, NULL);
 }
