@@ -133,6 +133,8 @@ void kn_answer_arrived(struct kn_link *link, const struct kn_head *head, struct 
     kn_arena_init(&own, ANSWER_MAX);
     arena = pending->arena ? pending->arena : &own;
     int rc = body->error ? body->error : keep(pending, body);
+    if (pending->owned)
+        link->node->clock = kn_now();
     link->node->depth++;
     if (rc)
         kn_pending_finish(pending, rc, NULL, NULL);

@@ -118,7 +118,9 @@ struct koine_node {
     int epoll, stop_fd, spare_fd, alarm_fd;
     int64_t alarm_at;
     char *dirs;
-    int64_t timeout, spin, looked; /* looked: when, at sockets, deadlines and timers */
+    int64_t timeout, spin;
+    int64_t looked,
+        clock; /* when sockets, deadlines and timers were looked at; and the last of all */
     uint32_t max_links, max_pending, turns, spins_failed, pauses_failed;
     uint64_t handled; /* things, since koine_node_process began to wait */
     int depth;
@@ -237,6 +239,11 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
                   int64_t deadline, bool streams);
 /* A short spin for an answer that is about to come, before anybody looks at a clock. True: ready. */
 bool kn_node_spin(struct koine_node *node, kn_ready *ready, void *arg, struct kn_link *hot);
+/* What was called back took so long that it is time to look beyond the rings. */
+static inline bool kn_node_lags(const struct koine_node *node)
+{
+    return node->clock - node->looked >= KN_BELL_NS;
+}
 /* One look at everything without waiting: the number of things handled. */
 int kn_node_look(struct koine_node *node);
 /* The same for who looks all the time: beyond the rings only when that was not done for KN_BELL_NS. */

@@ -321,6 +321,8 @@ int kn_link_poll(struct kn_link *link)
         kn_wake_earn(&link->wake);
         take_one(link);
         count++;
+        if (kn_node_lags(link->node))
+            break;
     }
     if (count && link->state == KN_LINKED)
         kn_ring_tell(&link->ring_in);

@@ -362,8 +362,9 @@ void kn_request_arrived(struct kn_link *link, const struct kn_head *head, struct
                     : head->kind == KN_SET ? KOINE_REQUEST_SET
                                            : KOINE_REQUEST_CALL;
     request->oneway = head->flags & KN_FLAG_ONEWAY;
+    link->node->clock = kn_now();
     request->deadline =
-        head->remaining == INT64_MAX ? INT64_MAX : kn_deadline(kn_now(), head->remaining);
+        head->remaining == INT64_MAX ? INT64_MAX : kn_deadline(link->node->clock, head->remaining);
     request->caller = link->peer;
     request->loan = body->loan;
     body->loan.link = NULL;

@@ -26,6 +26,7 @@ struct liar {
     struct kn_segment own, peer;
     int fd;
     uint64_t pos, served;
+    int64_t pause;
 };
 
 static void publish_call(struct liar *liar)
@@ -44,6 +45,8 @@ static void publish_call(struct liar *liar)
 static int handle(void *self, struct koine_request *request)
 {
     struct liar *liar = self;
+    for (int64_t until = koine_now() + liar->pause; liar->pause && koine_now() < until;)
+        ;
     if (++liar->served < ENOUGH)
         publish_call(liar);
     return koine_request_fault(request, KOINE_FAULT_UNIMPLEMENTED, "");
@@ -121,6 +124,49 @@ static void a_peer_that_hung_up_and_writes_on_is_let_go(void **state)
         assert_true(koine_node_process(liar->node, KOINE_SECOND) >= 0);
     assert_int_equal(koine_service_links(liar->service), 0);
     assert_in_range(liar->served, 1, BEFORE_IT_IS_SEEN);
+}
+
+/* A caller that always has one more call for the node that waits. */
+static void who_calls_without_end_delays_no_deadline(void **state)
+{
+    struct liar *liar = *state;
+    struct koine_ref *ref;
+    struct kn_claim claim;
+    int listener;
+    assert_int_equal(kn_name_take(&claim, &listener, test_dir, "silent", 0600, NULL), 0);
+    publish_call(liar);
+    assert_int_equal(
+        koine_ref_open(&ref, liar->node, "silent", &demo_Thermostat, 10 * KOINE_MILLISECOND),
+        KOINE_EDEADLINE);
+    assert_in_range(liar->served, 1, ENOUGH - 1);
+    close(listener);
+    kn_name_give(&claim);
+}
+
+enum { SLOW_CALLS = 50 };
+
+static void note_due(void *arg)
+{
+    *(int64_t *)arg = koine_now();
+}
+
+/* Nor a timer, by more than a few of its calls; the handler here takes its time. */
+static void slow_calls_without_end_delay_no_timer(void **state)
+{
+    struct liar *liar = *state;
+    struct koine_timer *timer;
+    int64_t due = 0;
+    assert_int_equal(koine_timer_open(&timer, liar->node, note_due, &due), 0);
+    koine_timer_set(timer, koine_now() + 5 * KOINE_MILLISECOND);
+    liar->pause = KOINE_MILLISECOND;
+    publish_call(liar);
+    while (!due && liar->served < SLOW_CALLS)
+        assert_true(koine_node_process(liar->node, KOINE_SECOND) >= 0);
+    assert_true(due);
+    assert_in_range(liar->served, 1, SLOW_CALLS);
+    liar->served = ENOUGH;
+    settle(liar);
+    koine_timer_close(timer);
 }
 
 static void say(struct liar *liar, uint32_t type, uint64_t first, uint64_t second)
@@ -266,6 +312,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_peer_that_hung_up_and_writes_on_is_let_go),
+        TEST(who_calls_without_end_delays_no_deadline),
+        TEST(slow_calls_without_end_delay_no_timer),
         TEST(a_cursor_that_lies_harms_nobody_who_joins),
         TEST(a_call_ends_once_when_its_cancelling_meets_a_lie),
         TEST(a_call_ends_once_when_its_deadline_meets_a_lie),

@@ -55,7 +55,7 @@ static int poll_sockets(struct koine_node *node, int64_t wait)
         struct kn_watch *watch = events[i].data.ptr;
         watch->ready(watch, events[i].events);
     }
-    node->looked = kn_now();
+    node->looked = node->clock = kn_now();
     node->handled += count > 0 ? (unsigned)count : 0;
     return count > 0 ? count : 0;
 }
@@ -94,11 +94,11 @@ int kn_node_look(struct koine_node *node)
     return count + look_beyond(node);
 }
 
-/* After so many messages or samples it is time to look beyond the rings. */
+/* After so many messages or samples, or when they took so long, it is time to look beyond the rings. */
 static int look_in_turn(struct koine_node *node)
 {
     uint32_t turns = node->watch_count ? LOOK_AT_FOREIGN : LOOK_AT_SOCKETS;
-    return ++node->turns % turns ? 0 : look_beyond(node);
+    return ++node->turns % turns && !kn_node_lags(node) ? 0 : look_beyond(node);
 }
 
 /* What is in the rings; the rest of the world in turn. Who finds nothing here spins, sleeps at a bell or
@@ -306,7 +306,8 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
         if (node->depth == 1)
             kn_node_sweep(node);
         while (!is_over(&waiting) && look_at_links(node))
-            ;
+            if (node->clock >= deadline)
+                return is_over(&waiting) ? 0 : KOINE_EDEADLINE;
         if (is_over(&waiting))
             return 0;
         if (spin(&waiting))
