@@ -74,11 +74,23 @@ static int map_topic(struct koine_sub *sub, const struct kn_control *control, in
     return 0;
 }
 
+/* Answers come in the order of the questions, so those that nobody waits for any more come first. */
+static bool on_abandoned(struct kn_link *link, const struct kn_control *control)
+{
+    struct kn_control leave = {.type = KN_UNSUBSCRIBE, .value = {control->value[0]}};
+    link->abandoned--;
+    if (!control->error)
+        (void)kn_control_send(link, &leave, NULL, 0);
+    return true;
+}
+
 /* The calling end's side of the answer. */
 static bool on_subscribed(struct kn_link *link, const struct kn_control *control, int *fdp)
 {
     struct koine_sub *sub = link->joining;
     struct kn_control listening = {.type = KN_LISTENING};
+    if (link->abandoned)
+        return on_abandoned(link, control);
     if (!sub || control->value[0] != sub->entry || (!control->error && *fdp < 0))
         return false;
     link->joining = NULL;
@@ -140,6 +152,12 @@ static bool is_answered(void *arg)
     return sub->answered || !sub->link;
 }
 
+static bool is_heard(void *arg)
+{
+    const struct kn_link *link = arg;
+    return !link->abandoned || link->state != KN_LINKED;
+}
+
 static int free_entry(const struct koine_ref *ref, uint32_t *entryp)
 {
     uint32_t taken = 0;
@@ -170,9 +188,11 @@ static int join(struct koine_sub *sub, int64_t deadline)
     sub->link = link;
     link->joining = sub;
     link->users++;
-    int rc = kn_control_send(link, &ask, NULL, 0);
-    if (!rc)
+    int rc = is_heard(link) ? 0 : kn_node_until(node, is_heard, link, link, deadline, false);
+    if (!rc && !(rc = kn_control_send(link, &ask, NULL, 0))) {
         rc = kn_node_until(node, is_answered, sub, link, deadline, false);
+        link->abandoned += rc == KOINE_EDEADLINE && !sub->answered;
+    }
     if (!rc)
         rc = sub->answered ? sub->error : KOINE_EDOWN;
     link->joining = NULL;

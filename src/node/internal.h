@@ -86,6 +86,7 @@ struct kn_link {
     uid_t dir_owner;           /* the calling end: who may serve here, besides root and this user */
     uint64_t hash;             /* the calling end: of the service's interface */
     struct koine_sub *joining; /* the calling end: a subscription that waits for its answer */
+    uint32_t abandoned;        /* answers to come for subscriptions that wait no more */
 };
 
 /* A reference that is being opened without anybody waiting for it. */

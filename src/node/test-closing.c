@@ -306,6 +306,25 @@ static void who_waits_for_a_sample_is_told_of_the_subscriptions_end(void **state
     wait_and_lose(*state, due_unsubscribes_before_a_sample);
 }
 
+/* Its answer comes when nobody waits for it, and then ends what was subscribed and nothing else. */
+static void a_subscription_that_comes_too_late_leaves_its_link(void **state)
+{
+    struct world *world = *state;
+    struct koine_sample *sample;
+    struct kn_link *link = world->ref->link;
+    start(world, world->ref, use_the_node);
+    assert_int_equal(koine_subscribe(&world->sub, world->ref, demo_Thermostat_reading_index,
+                                     5 * KOINE_MILLISECOND),
+                     KOINE_EDEADLINE);
+    subscribe(world);
+    assert_ptr_equal(world->ref->link, link);
+    assert_int_equal(world->ends, 0);
+    assert_int_equal(koine_event_readers(world->service, demo_Thermostat_reading_index), 1);
+    publish(world);
+    assert_int_equal(koine_event_take(&sample, world->sub), 0);
+    assert_int_equal(koine_sample_release(sample), 0);
+}
+
 static void a_sample_whose_type_went_with_the_reference_is_no_text(void **state)
 {
     struct world *world = *state;
@@ -386,6 +405,7 @@ int main(void)
         TEST(what_waits_for_room_is_bounded_also_with_faults),
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),
         TEST(who_waits_for_a_sample_is_told_of_the_subscriptions_end),
+        TEST(a_subscription_that_comes_too_late_leaves_its_link),
         TEST(a_sample_whose_type_went_with_the_reference_is_no_text),
         TEST(nothing_that_a_child_does_reaches_the_service),
     };
