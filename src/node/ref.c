@@ -17,6 +17,10 @@ int kn_ref_link(struct koine_ref *ref, int64_t deadline)
     int rc = kn_link_connect(&link, ref, deadline);
     if (rc)
         return rc;
+    if (ref->link && ref->link->state == KN_LINKED) { /* a call-back was quicker */
+        kn_link_drop(link);
+        return 0;
+    }
     ref->link = link;
     if (ref->hash && ref->hash != link->hash && !ref->face)
         rc = kn_node_fail(ref->node, KOINE_ETYPE,

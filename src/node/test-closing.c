@@ -191,6 +191,40 @@ static void a_reference_may_be_closed_while_it_connects(void **state)
     assert_int_equal(world->ends, 0);
 }
 
+static void due_serves(void *arg)
+{
+    struct world *world = arg;
+    assert_true(koine_node_process(world->serving, 0) >= 0);
+    koine_timer_set(world->timer, koine_now() + KOINE_MILLISECOND);
+}
+
+static void due_starts_a_call(void *arg)
+{
+    struct world *world = arg;
+    start(world, world->ref, use_the_node);
+}
+
+/* A call-back of the node that connects uses the same reference, and is there first. */
+static void a_reference_has_one_link(void **state)
+{
+    struct world *world = *state;
+    struct koine_timer *timer;
+    koine_node_close(world->serving);
+    while (world->ref->link)
+        assert_true(koine_node_process(world->node, 0) >= 0);
+    serve(world);
+    assert_int_equal(koine_timer_open(&timer, world->node, due_starts_a_call, world), 0);
+    koine_timer_set(timer, 1);
+    soon(world, due_serves);
+    start(world, world->ref, use_the_node);
+    close_timer(world);
+    koine_timer_close(timer);
+    settle(world);
+    assert_int_equal(world->kept_count, 2);
+    assert_int_equal(koine_service_links(world->service), 1);
+    assert_int_equal(world->ends, 0);
+}
+
 static void due_answers_and_closes_node(void *arg)
 {
     struct world *world = arg;
@@ -400,6 +434,7 @@ int main(void)
         TEST(who_is_told_of_a_closing_may_close_more),
         TEST(also_the_node),
         TEST(a_reference_may_be_closed_while_it_connects),
+        TEST(a_reference_has_one_link),
         TEST(an_answer_that_comes_to_a_closed_node_is_none),
         TEST(links_that_end_give_back_no_more_than_was_taken),
         TEST(what_waits_for_room_is_bounded_also_with_faults),
