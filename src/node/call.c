@@ -298,8 +298,10 @@ static int prepare(struct koine_ref *ref, enum koine_request_sort sort, uint32_t
 {
     const struct koine_interface *unused;
     int rc = kn_ref_link(ref, deadline);
-    if (!rc && !ref->interface)
+    if (!rc && !ref->interface) {
         rc = koine_ref_interface(&unused, ref, kn_remaining(deadline, kn_now()));
+        rc = rc ? rc : kn_ref_link(ref, deadline); /* who described himself may be gone now */
+    }
     return rc ? rc : check(ref, sort, member);
 }
 

@@ -225,6 +225,29 @@ static void a_reference_has_one_link(void **state)
     assert_int_equal(world->ends, 0);
 }
 
+static void due_describes_and_dies(void *arg)
+{
+    struct world *world = arg;
+    while (koine_node_process(world->serving, 0) > 0)
+        ;
+    world->serving = koine_node_close(world->serving);
+    while (world->ref->link)
+        assert_true(koine_node_process(world->node, 0) >= 0);
+}
+
+static void a_service_may_die_once_it_has_described_itself(void **state)
+{
+    struct world *world = *state;
+    const void *out;
+    koine_ref_close(world->ref);
+    soon(world, due_serves);
+    assert_int_equal(koine_ref_open(&world->ref, world->node, "here", NULL, 0), 0);
+    close_timer(world);
+    soon(world, due_describes_and_dies);
+    assert_int_equal(koine_get(&out, world->ref, demo_Thermostat_label_index, 0), KOINE_ENOENT);
+    close_timer(world);
+}
+
 static void due_answers_and_closes_node(void *arg)
 {
     struct world *world = arg;
@@ -435,6 +458,7 @@ int main(void)
         TEST(also_the_node),
         TEST(a_reference_may_be_closed_while_it_connects),
         TEST(a_reference_has_one_link),
+        TEST(a_service_may_die_once_it_has_described_itself),
         TEST(an_answer_that_comes_to_a_closed_node_is_none),
         TEST(links_that_end_give_back_no_more_than_was_taken),
         TEST(what_waits_for_room_is_bounded_also_with_faults),
