@@ -78,9 +78,11 @@ static int refuse_errno(struct koine_why *why, const char *doing, const char *wh
 /* Makes every directory of an absolute path; the last one is only for its owner, unless that is root. */
 static int make_root(const char *path)
 {
-    char *copy = strdup(path);
-    if (!copy)
+    char *copy = *path ? strdup(path) : NULL;
+    if (!copy) {
+        errno = *path ? ENOMEM : ENOENT;
         return -1;
+    }
     for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         (void)mkdir(copy, 0755);
@@ -288,6 +290,7 @@ static int put_in_place(struct kn_claim *claim, int *listenerp, const char *name
 
 static char *first_of(const char *dirs)
 {
+    dirs += strspn(dirs, ":");
     return strndup(dirs, strcspn(dirs, ":"));
 }
 

@@ -72,6 +72,23 @@ static int open_and_close(struct koine_node *node, const char *name)
     return rc;
 }
 
+/* As looking up a name skips it. */
+static void an_empty_directory_in_the_list_is_none(void **state)
+{
+    char dirs[sizeof test_dir + 2];
+    struct koine_node *node;
+    struct koine_node_options options = {.size = sizeof options, .dir = dirs};
+    (void)state;
+    snprintf(dirs, sizeof dirs, ":%s", test_dir);
+    assert_int_equal(koine_node_open(&node, &options), 0);
+    assert_int_equal(open_and_close(node, "plant/a"), 0);
+    koine_node_close(node);
+    snprintf(dirs, sizeof dirs, ":");
+    assert_int_equal(koine_node_open(&node, &options), 0);
+    assert_int_equal(open_and_close(node, "plant/a"), KOINE_ESYSTEM);
+    koine_node_close(node);
+}
+
 static void a_name_above_dead_ones_can_be_served(void **state)
 {
     struct koine_node *node = *state;
@@ -170,6 +187,7 @@ static void takers_of_clashing_names_never_serve_beside_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(an_empty_directory_in_the_list_is_none),
         TEST(a_name_above_dead_ones_can_be_served),
         TEST(a_living_name_among_dead_ones_keeps_its_directory),
         TEST(a_name_below_a_dead_one_can_be_served),
