@@ -185,6 +185,7 @@ int64_t kn_link_expire(struct kn_link *link, int64_t now)
     if (link->state == KN_GREETING) {
         if (link->greeted_by <= now) {
             link->error = KOINE_EDEADLINE;
+            link->node->expired++;
             kn_link_drop(link);
         }
         return link->greeted_by;
@@ -200,8 +201,10 @@ int64_t kn_link_expire(struct kn_link *link, int64_t now)
             else if (pending->deadline < next)
                 next = pending->deadline;
         }
-        if (over)
+        if (over) {
+            link->node->expired++;
             end_and_cancel(over, KOINE_EDEADLINE);
+        }
     } while (over);
     return next;
 }

@@ -124,6 +124,7 @@ struct koine_node {
         clock; /* when sockets, deadlines and timers were looked at; and the last of all */
     uint32_t max_links, max_pending, turns, spins_failed, pauses_failed;
     uint64_t handled; /* things, since koine_node_process began to wait */
+    uint32_t expired; /* calls and greetings, ever */
     int depth;
     bool running, stopping, closing;
     bool unswept; /* something is closed or dead and not freed yet */

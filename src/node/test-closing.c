@@ -116,13 +116,19 @@ static void close_timer(struct world *world)
 
 /* ---------------------------------------------------------------- references */
 
-static void use_the_node(void *arg, int error, const void *out, const struct koine_fault *fault)
+static void note_end(void *arg, int error, const void *out, const struct koine_fault *fault)
 {
     struct world *world = arg;
     (void)out;
     (void)fault;
     world->ends++;
     world->error = error;
+}
+
+static void use_the_node(void *arg, int error, const void *out, const struct koine_fault *fault)
+{
+    struct world *world = arg;
+    note_end(arg, error, out, fault);
     assert_true(koine_node_process(world->node, 0) >= 0);
 }
 
@@ -265,6 +271,24 @@ static void an_answer_that_comes_to_a_closed_node_is_none(void **state)
     const char *json;
     soon(world, due_answers_and_closes_node);
     assert_int_equal(koine_call_text(&json, world->ref, "add", "[1, 2]", 0), KOINE_ECLOSED);
+}
+
+/* ---------------------------------------------------------------- deadlines */
+
+/* A foreign loop that is told of nothing polls: whatever ran may have used the node meanwhile. */
+static void a_call_that_is_over_is_a_thing_handled(void **state)
+{
+    struct world *world = *state;
+    const struct demo_Thermostat_add_in in = {1, 2};
+    static const int64_t timeouts[] = {1, 10 * KOINE_MILLISECOND};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(koine_start(NULL, world->ref, KOINE_REQUEST_CALL,
+                                     demo_Thermostat_add_index, &in, timeouts[i], note_end, world),
+                         0);
+        assert_int_equal(koine_node_process(world->node, i ? KOINE_FOREVER : 0), 1);
+        assert_int_equal(world->ends, i + 1);
+        assert_int_equal(world->error, KOINE_EDEADLINE);
+    }
 }
 
 /* ---------------------------------------------------------------- limits */
@@ -460,6 +484,7 @@ int main(void)
         TEST(a_reference_has_one_link),
         TEST(a_service_may_die_once_it_has_described_itself),
         TEST(an_answer_that_comes_to_a_closed_node_is_none),
+        TEST(a_call_that_is_over_is_a_thing_handled),
         TEST(links_that_end_give_back_no_more_than_was_taken),
         TEST(what_waits_for_room_is_bounded_also_with_faults),
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),

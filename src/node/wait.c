@@ -64,8 +64,8 @@ static int poll_sockets(struct koine_node *node, int64_t wait)
 static int64_t expire(struct koine_node *node, int64_t now, int *countp)
 {
     int64_t next = INT64_MAX;
-    *countp = kn_timers_run(node, now);
-    node->handled += (unsigned)*countp;
+    uint32_t expired = node->expired;
+    int count = kn_timers_run(node, now);
     KN_LIST_EACH(at, &node->links)
     {
         struct kn_link *link = KN_LIST_ENTRY(at, struct kn_link, in_node);
@@ -74,6 +74,8 @@ static int64_t expire(struct koine_node *node, int64_t now, int *countp)
         link->users--;
         next = own < next ? own : next;
     }
+    *countp = count + (int)(node->expired - expired);
+    node->handled += (unsigned)*countp;
     int64_t timer = kn_timers_next(node);
     return timer < next ? timer : next;
 }
