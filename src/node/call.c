@@ -392,6 +392,7 @@ static void remember(void *arg, int error, const void *out, const struct koine_f
 {
     struct synchronous *call = arg;
     call->over = true;
+    call->ref->held++;
     call->error = error;
     call->out = out;
     if (fault)
@@ -427,8 +428,7 @@ static int call(const void **outp, struct koine_ref *ref, enum koine_request_sor
         .done = remember, .arg = &call, .waits = true, .arena = &ref->answer};
     set_deadline(&pending, ref->node, timeout);
     kn_list_init(&pending.in_link);
-    if (!ref->waiting)
-        koine_ref_done(ref);
+    koine_ref_done(ref);
     ref->waiting++;
     int rc = begin(&pending, ref, sort, member, in);
     if (!rc) {
@@ -440,6 +440,7 @@ static int call(const void **outp, struct koine_ref *ref, enum koine_request_sor
             link->users--;
         rc = rc ? rc : explain(ref, call.error);
     }
+    ref->held -= call.over;
     ref->waiting--;
     if (!rc && outp)
         *outp = call.out;

@@ -208,7 +208,8 @@ struct koine_ref {
     struct kn_buffer text;
     struct koine_fault fault;
     struct kn_opening opening;
-    int waiting; /* calls that stand on `answer` */
+    int waiting; /* frames that stand on it */
+    int held; /* of those, calls whose answer lies in `answer` and is not yet with who waits for it */
     bool closed;
     char name[];
 };

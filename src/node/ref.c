@@ -376,7 +376,7 @@ int koine_ref_peer(struct koine_caller *peerp, const struct koine_ref *ref)
 
 void koine_ref_done(struct koine_ref *ref)
 {
-    if (!*ref->node->guard)
+    if (!*ref->node->guard || ref->held)
         return;
     for (; ref->kept; ref->kept = ref->kept->next)
         kn_loan_give(&ref->kept->loan);

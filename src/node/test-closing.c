@@ -291,6 +291,50 @@ static void a_call_that_is_over_is_a_thing_handled(void **state)
     }
 }
 
+/* With their number. */
+static void answer_all(struct world *world)
+{
+    int from = world->kept_count;
+    assert_true(koine_node_process(world->serving, 0) >= 0);
+    for (int i = from; i < world->kept_count; i++) {
+        const struct demo_Thermostat_add_out out = {i};
+        assert_int_equal(koine_reply(world->kept[i], &out), 0);
+    }
+}
+
+static void due_answers(void *arg)
+{
+    struct world *world = arg;
+    answer_all(world);
+    koine_timer_set(world->timer, koine_now() + KOINE_MILLISECOND);
+}
+
+static void due_asks_and_gives_back(void *arg)
+{
+    struct world *world = arg;
+    const struct demo_Thermostat_add_in in = {1, 2};
+    const void *out;
+    close_timer(world);
+    answer_all(world);
+    assert_int_equal(koine_node_process(world->node, 0), 1);
+    koine_ref_done(world->ref);
+    soon(world, due_answers);
+    assert_int_equal(koine_call(&out, world->ref, demo_Thermostat_add_index, &in, 0), 0);
+    assert_int_equal(((const struct demo_Thermostat_add_out *)out)->return_, 1);
+    close_timer(world);
+}
+
+/* A call-back that gives its own answer back leaves that of whoever waits below it. */
+static void an_answer_is_not_given_back_by_another(void **state)
+{
+    struct world *world = *state;
+    const struct demo_Thermostat_add_in in = {1, 2};
+    const void *out;
+    soon(world, due_asks_and_gives_back);
+    assert_int_equal(koine_call(&out, world->ref, demo_Thermostat_add_index, &in, 0), 0);
+    assert_int_equal(((const struct demo_Thermostat_add_out *)out)->return_, 0);
+}
+
 /* ---------------------------------------------------------------- limits */
 
 /* Memory of a caller's own is no part of what its node may make for answers and samples. */
@@ -485,6 +529,7 @@ int main(void)
         TEST(a_service_may_die_once_it_has_described_itself),
         TEST(an_answer_that_comes_to_a_closed_node_is_none),
         TEST(a_call_that_is_over_is_a_thing_handled),
+        TEST(an_answer_is_not_given_back_by_another),
         TEST(links_that_end_give_back_no_more_than_was_taken),
         TEST(what_waits_for_room_is_bounded_also_with_faults),
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),
