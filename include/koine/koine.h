@@ -75,8 +75,8 @@ int koine_node_run(struct koine_node *node);
 int koine_node_stop(struct koine_node *node);
 
 /* Handles what is there, waiting at most `timeout` (0: not at all, KOINE_FOREVER: until something
- * came) for the first. Answers the number of things handled; 0 also parks the node, so that
- * koine_node_fd() becomes readable when there is more. */
+ * came) for the first. Answers the number of things handled; samples that are there to be taken count
+ * as one. 0 also parks the node, so that koine_node_fd() becomes readable when there is more. */
 int koine_node_process(struct koine_node *node, int64_t timeout);
 
 /* A descriptor to poll for reading in a foreign loop, after koine_node_process(node, 0) answered 0. */

@@ -398,6 +398,23 @@ static void publish(struct world *world)
     assert_int_equal(demo_Thermostat_reading_publish(world->service, &reading), 0);
 }
 
+/* Its publisher saw a node that was up, and woke nobody. */
+static void a_sample_that_is_there_ends_the_wait_for_the_first_thing(void **state)
+{
+    struct world *world = *state;
+    struct koine_sample *sample;
+    subscribe(world);
+    for (int i = 0; i < 3; i++) {
+        int64_t begun = koine_now();
+        publish(world);
+        assert_true(koine_node_process(world->node, 10 * KOINE_SECOND) > 0);
+        assert_true(koine_now() - begun < 5 * KOINE_SECOND);
+        assert_int_equal(koine_event_take(&sample, world->sub), 0);
+        assert_int_equal(koine_sample_release(sample), 0);
+        assert_int_equal(koine_event_take(&sample, world->sub), KOINE_EAGAIN);
+    }
+}
+
 static void due_closes_ref_before_a_sample(void *arg)
 {
     struct world *world = arg;
@@ -532,6 +549,7 @@ int main(void)
         TEST(an_answer_is_not_given_back_by_another),
         TEST(links_that_end_give_back_no_more_than_was_taken),
         TEST(what_waits_for_room_is_bounded_also_with_faults),
+        TEST(a_sample_that_is_there_ends_the_wait_for_the_first_thing),
         TEST(who_waits_for_a_sample_is_told_of_the_references_end),
         TEST(who_waits_for_a_sample_is_told_of_the_subscriptions_end),
         TEST(a_subscription_that_comes_too_late_leaves_its_link),

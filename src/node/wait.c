@@ -323,8 +323,8 @@ int kn_node_until(struct koine_node *node, kn_ready *ready, void *arg, struct kn
 
 static bool has_handled(void *arg)
 {
-    const struct koine_node *node = arg;
-    return node->handled != 0;
+    struct koine_node *node = arg;
+    return node->handled || kn_node_has_samples(node);
 }
 
 /* Parked, and nothing came in the meantime: the descriptor tells of all that comes from now on. A peer
@@ -333,6 +333,8 @@ static bool has_handled(void *arg)
 static int park_for_poll(struct koine_node *node)
 {
     struct timespec nap = kn_timespec(KN_NAP_NS);
+    if (kn_node_has_samples(node))
+        return 1;
     park_all(node, KN_AT_SOCKET);
     if (!has_news(node) && (is_throttled(node) || kn_node_has_subs(node)))
         nanosleep(&nap, NULL);
@@ -356,7 +358,8 @@ int koine_node_process(struct koine_node *node, int64_t timeout)
     int count = timeout ? kn_node_glance(node) : kn_node_look(node);
     if (!count && timeout) {
         node->handled = 0;
-        rc = kn_node_until(node, has_handled, node, NULL, kn_deadline(kn_now(), timeout), false);
+        rc = kn_node_until(node, has_handled, node, NULL, kn_deadline(kn_now(), timeout),
+                           kn_node_has_subs(node));
         count = (int)node->handled;
     }
     if (rc == KOINE_EDEADLINE)
