@@ -319,7 +319,9 @@ struct koine_name {
     int alive; /* 1 yes, 0 its process is gone, -1 cannot tell (another network namespace) */
     uint32_t uid;
 };
-/* Lists the names in `dir` (a colon list; NULL as in koine_node_options), sorted. Wakes no service. */
+/* Lists the names in `dir` (a colon list; NULL as in koine_node_options), sorted. Wakes no service.
+ * A directory that is not there holds no names; when there are none, and one could not be read:
+ * KOINE_EPERM, KOINE_ESYSTEM. */
 int koine_names(struct koine_name **namesp, size_t *countp, const char *dir);
 struct koine_name *koine_names_free(struct koine_name *names);
 

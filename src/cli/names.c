@@ -28,6 +28,10 @@ static int list(struct cli *cli, struct koine_name **namesp, size_t *countp)
     const char *prefix = cli->arg_count ? cli->args[0] : "";
     size_t count, kept = 0;
     int rc = koine_names(namesp, &count, NULL);
+    if (rc == KOINE_EPERM || rc == KOINE_ESYSTEM)
+        return kn_cli_error(cli, rc == KOINE_EPERM ? CLI_PERMISSION : CLI_LOCAL,
+                            "no directory of names can be read: %s; see $KOINE_DIR",
+                            koine_strerror(rc));
     if (rc)
         return kn_cli_node_error(cli, rc);
     for (size_t i = 0; i < count; i++) {

@@ -33,7 +33,7 @@ struct lister {
     struct koine_name *names;
     size_t count, room;
     const char *dir;
-    int failed;
+    int failed, unread; /* unread: why a directory of the list was not */
 };
 
 static int ask_kernel(void)
@@ -193,6 +193,16 @@ static void list_directory(struct lister *lister, int fd, const char *prefix, in
     closedir(stream);
 }
 
+static void list_root(struct lister *lister, const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    lister->dir = dir;
+    if (fd >= 0)
+        list_directory(lister, fd, "", 0);
+    else if (errno != ENOENT)
+        lister->unread = errno == EACCES ? KOINE_EPERM : KOINE_ESYSTEM;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct koine_name *left = a, *right = b;
@@ -227,11 +237,11 @@ int koine_names(struct koine_name **namesp, size_t *countp, const char *dir)
         return KOINE_ENOMEM;
     dump_listeners(&lister);
     while ((each = strsep(&rest, ":"))) {
-        lister.dir = each;
-        int fd = *each ? open(each, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (fd >= 0)
-            list_directory(&lister, fd, "", 0);
+        if (*each)
+            list_root(&lister, each);
     }
+    if (!lister.count && !lister.failed)
+        lister.failed = lister.unread;
     int rc = finish(namesp, countp, &lister);
     free(lister.listeners);
     free(dirs);

@@ -182,6 +182,26 @@ static void takers_of_clashing_names_never_serve_beside_each_other(void **state)
     assert_true(served > 0); /* who loses every race has none */
 }
 
+/* Root reads everything, so it takes another user for that. */
+static void a_directory_that_cannot_be_read_is_told(void **state)
+{
+    struct koine_name *names;
+    size_t count;
+    char list[600];
+    (void)state;
+    snprintf(list, sizeof list, "%s/none:%s", test_dir, test_dir);
+    assert_int_equal(chmod(test_dir, 0), 0);
+    int became = geteuid() ? 0 : seteuid(65534);
+    int rc = koine_names(&names, &count, list);
+    assert_int_equal(became | seteuid(getuid()), 0);
+    assert_int_equal(chmod(test_dir, 0700), 0);
+    assert_int_equal(rc, KOINE_EPERM);
+    assert_int_equal(koine_names(&names, &count, "/dev/null"), KOINE_ESYSTEM);
+    assert_int_equal(koine_names(&names, &count, list), 0);
+    assert_int_equal(count, 0);
+    koine_names_free(names);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -191,6 +211,7 @@ int main(void)
         TEST(a_name_above_dead_ones_can_be_served),
         TEST(a_living_name_among_dead_ones_keeps_its_directory),
         TEST(a_name_below_a_dead_one_can_be_served),
+        TEST(a_directory_that_cannot_be_read_is_told),
         TEST(a_file_that_is_no_socket_is_never_removed),
         TEST(takers_of_clashing_names_never_serve_beside_each_other),
     };

@@ -20,6 +20,8 @@ def names_are_listed():
     assert line == {"name": T, "state": "alive", "uid": os.getuid()}, line
     expect(0, ["ls", "plant"])
     expect(0, ["ls", "plan"], out="")
+    nowhere = subprocess.run([KOINE, "ls"], env=dict(ENV, KOINE_DIR="/dev/null"), capture_output=True)
+    assert nowhere.returncode == 6 and b"$KOINE_DIR" in nowhere.stderr, nowhere
 
 
 def arguments_come_by_name_by_position_and_by_json():
