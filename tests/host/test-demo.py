@@ -88,6 +88,9 @@ def interrupted_in_the_middle_it_leaves_nothing(folder):
 TESTS = [it_shows_all_and_ends_well, it_stays_up_when_it_is_asked_to_until_it_is_interrupted,
          interrupted_in_the_middle_it_leaves_nothing]
 
+for number in (signal.SIGHUP, signal.SIGINT):  # may have been ignored by whoever started this
+    signal.signal(number, signal.SIG_DFL)
+
 failed = 0
 print(f"1..{len(TESTS)}")
 for number, test in enumerate(TESTS, 1):
