@@ -205,7 +205,7 @@ def filters_join(host):
         until(lambda: found(name="alder", states=["stopped", "sleeping"], **own) == pair)
         assert found(name="alder", states=["zombie"]) == []
         assert found(name="alder", rss=1 << 50) == []
-        assert found(name="alder", rss=PAGE) == pair
+        assert os.getpid() in found(rss=PAGE, **own)  # from a sleeper the kernel may take all pages
         assert found(name="no such name") == []
 
 
