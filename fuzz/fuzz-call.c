@@ -217,7 +217,7 @@ static void want(struct koine_ref *ref, uint8_t what)
 static void open_all(void)
 {
     struct koine_node_options options = {.size = sizeof options, .dir = hostile_folder()};
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     struct koine_why why;
     FUZZ_HOLDS(!koine_node_open(&node, &options));
     FUZZ_HOLDS(!kn_name_take(&claim, &listener, hostile_folder(), "liar", 0600, &why));

@@ -77,7 +77,7 @@ static void remove_parents(const char *name)
 static void serve(const char *name)
 {
     struct koine_why why = {""};
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     uid_t owner;
     int listener, fd;
     FUZZ_HOLDS(!kn_name_take(&claim, &listener, names, name, 0600, &why));

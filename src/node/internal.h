@@ -141,7 +141,7 @@ struct koine_service {
     struct kn_list in_node, links;
     struct kn_list orphans; /* kept requests whose callers are gone */
     struct koine_node *node;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     int listener;
     bool closed;
     const struct koine_interface *interface;

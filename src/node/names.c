@@ -259,8 +259,8 @@ static bool clear_directory(int above, const char *name, int depth)
 }
 
 /* Under the lock: the name is free, or its owner dead. */
-static int put_in_place(struct kn_claim *claim, int *listenerp, const char *name, unsigned mode,
-                        struct koine_why *why)
+static int put_in_place(struct kn_name_claim *claim, int *listenerp, const char *name,
+                        unsigned mode, struct koine_why *why)
 {
     struct stat status;
     char hidden[KN_ELEMENT_MAX + 8];
@@ -296,7 +296,7 @@ static char *first_of(const char *dirs)
 
 /* ENOTDIR on the way down: an element of the name is itself a service. ENOENT: somebody removes just now
  * what was made here (KOINE_EAGAIN). */
-static int open_for_serving(struct kn_claim *claim, const char *dirs, const char *name,
+static int open_for_serving(struct kn_name_claim *claim, const char *dirs, const char *name,
                             struct koine_why *why)
 {
     const char *leaf = name, *doing = "making the directories of";
@@ -316,10 +316,10 @@ static int open_for_serving(struct kn_claim *claim, const char *dirs, const char
     return rc;
 }
 
-static int take_once(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
-                     unsigned mode, struct koine_why *why)
+static int take_once(struct kn_name_claim *claim, int *listenerp, const char *dirs,
+                     const char *name, unsigned mode, struct koine_why *why)
 {
-    struct kn_claim taken;
+    struct kn_name_claim taken;
     int rc = open_for_serving(&taken, dirs, name, why);
     if (rc)
         return rc;
@@ -342,7 +342,7 @@ static int take_once(struct kn_claim *claim, int *listenerp, const char *dirs, c
 }
 
 /* Again when somebody made or removed a directory just then. */
-int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
+int kn_name_take(struct kn_name_claim *claim, int *listenerp, const char *dirs, const char *name,
                  unsigned mode, struct koine_why *why)
 {
     int rc = kn_name_check(name, why);
@@ -357,7 +357,7 @@ int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const
                      name);
 }
 
-void kn_name_give(struct kn_claim *claim)
+void kn_name_give(struct kn_name_claim *claim)
 {
     struct stat status;
     int locked = lock(claim->dir);

@@ -30,7 +30,7 @@ char *kn_dirs(const char *given);
 int kn_name_check(const char *name, struct koine_why *why);
 
 /* A name that this process serves. */
-struct kn_claim {
+struct kn_name_claim {
     int dir; /* O_PATH descriptor of the directory that holds the leaf */
     char leaf[KN_ELEMENT_MAX + 1];
     dev_t device; /* of the socket, to know it again */
@@ -40,10 +40,10 @@ struct kn_claim {
 /* Takes `name` in the first directory of `dirs`, making directories as needed; *listenerp is a
  * listening, non-blocking socket. Errors: KOINE_EEXIST, KOINE_EINVAL, KOINE_EPERM, KOINE_ESYSTEM,
  * KOINE_EDEADLINE (somebody holds the lock for over a second). */
-int kn_name_take(struct kn_claim *claim, int *listenerp, const char *dirs, const char *name,
+int kn_name_take(struct kn_name_claim *claim, int *listenerp, const char *dirs, const char *name,
                  unsigned mode, struct koine_why *why);
 /* Removes the name if it is still the one that was taken. Closes the claim's descriptor. */
-void kn_name_give(struct kn_claim *claim);
+void kn_name_give(struct kn_name_claim *claim);
 
 /* Connects to `name` in the first directory of `dirs` that has it; *ownerp is the uid that owns the
  * directory. The socket is close-on-exec and non-blocking. A dead name is removed. Errors: KOINE_ENOENT,

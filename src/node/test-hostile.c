@@ -131,7 +131,7 @@ static void who_calls_without_end_delays_no_deadline(void **state)
 {
     struct liar *liar = *state;
     struct koine_ref *ref;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     int listener;
     assert_int_equal(kn_name_take(&claim, &listener, test_dir, "silent", 0600, NULL), 0);
     publish_call(liar);
@@ -275,7 +275,7 @@ static void a_call_ends_once_when_its_deadline_meets_a_lie(void **state)
 static void a_service_cannot_make_its_caller_reserve_more(void **state)
 {
     enum { LARGE = 64 << 20 };
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     struct kn_segment own, theirs;
     struct kn_control hello, welcome = {.type = KN_WELCOME, .value = {0, LARGE}};
     struct liar *liar = *state;

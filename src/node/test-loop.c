@@ -250,7 +250,7 @@ static void what_is_not_served_is_said_at_once(void **state)
 }
 
 /* A process that took the name and accepts, and says nothing. */
-static int mute(struct kn_claim *claim)
+static int mute(struct kn_name_claim *claim)
 {
     int listener;
     struct koine_why why;
@@ -261,7 +261,7 @@ static int mute(struct kn_claim *claim)
 static void a_service_that_says_nothing_ends_at_the_deadline(void **state)
 {
     struct loop *loop = *state;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     int listener = mute(&claim);
     assert_int_equal(koine_ref_start(&loop->ref, loop->node, "plant/mute", NULL,
                                      20 * KOINE_MILLISECOND, on_open, loop),
@@ -276,7 +276,7 @@ static void a_service_that_says_nothing_ends_at_the_deadline(void **state)
 static void a_full_listener_is_asked_again_until_the_deadline(void **state)
 {
     struct loop *loop = *state;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     struct koine_why why;
     int fds[600], count = 0, listener = mute(&claim);
     uid_t owner;
@@ -299,7 +299,7 @@ static void a_full_listener_is_asked_again_until_the_deadline(void **state)
 static void a_service_that_hangs_up_is_down(void **state)
 {
     struct loop *loop = *state;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     int listener = mute(&claim);
     assert_int_equal(koine_ref_start(&loop->ref, loop->node, "plant/mute", NULL, 0, on_open, loop),
                      0);

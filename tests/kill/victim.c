@@ -155,7 +155,7 @@ static void take_name(struct victim *victim)
 /* The name alone: opening a service checks the whole interface before, which nobody sees. */
 static void claim_name(struct victim *victim)
 {
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     struct koine_why why;
     int listener, rc = kn_name_take(&claim, &listener, victim->dir, "victim", 0600, &why);
     need(victim, "taking the name", rc);

@@ -202,7 +202,7 @@ const unsigned server_lie_count = sizeof server_lies / sizeof *server_lies;
 pid_t liar_serve(const char *dir, const struct lie *lie, uint64_t seed)
 {
     struct koine_why why;
-    struct kn_claim claim;
+    struct kn_name_claim claim;
     struct server server = {.raw = {.fd = -1, .random = seed * 2 + 1}};
     if (kn_name_take(&claim, &server.listener, dir, "liar", 0600, &why))
         return -1;
