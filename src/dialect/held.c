@@ -13,14 +13,14 @@ void kn_held_init(struct kn_held *held, struct kn_channel *channel, size_t limit
 void kn_held_deinit(struct kn_held *held)
 {
     if (held->octets)
-        held->channel->endpoint->host->free(held->channel, held->octets);
+        held->channel->host->free(held->channel, held->octets);
     kn_held_init(held, held->channel, held->limit);
 }
 
 /* Moves what is held to the start of memory with `need` octets of room. */
 static int move(struct kn_held *held, size_t need)
 {
-    const struct kn_host *host = held->channel->endpoint->host;
+    const struct kn_host *host = held->channel->host;
     size_t room = held->room ? held->room : FIRST, length = held->end - held->at;
     while (room < need)
         room *= 2;

@@ -17,7 +17,7 @@ void kn_outbox_init(struct kn_outbox *outbox, struct kn_channel *channel)
 
 static const struct kn_host *host(const struct kn_outbox *outbox)
 {
-    return outbox->channel->endpoint->host;
+    return outbox->channel->host;
 }
 
 static void drop(struct kn_outbox *outbox, struct piece *piece)

@@ -36,7 +36,7 @@ void test_broken(const char *file, int line, const char *what)
 
 static struct test_host *host_of(const struct kn_channel *channel)
 {
-    return channel->endpoint->world;
+    return KN_LIST_ENTRY(channel->host, struct test_host, functions);
 }
 
 /* Every function of the host begins and ends with these: what it does itself is not the dialect's. */
@@ -130,7 +130,7 @@ static int host_ask(struct kn_answer *answerp, struct kn_channel *channel,
                     const struct kn_question *question, uint64_t cookie)
 {
     struct test_host *host = begin(channel);
-    struct kn_answer answer = {.channel = channel};
+    struct kn_answer answer = {.kind = KN_ASK_INTERFACE, .channel = channel};
     test_require(host->open && !host->closing && question->kind == KN_ASK_INTERFACE,
                  "a question that is none");
     answer.error = test_service_find(&answer.interface, host->state.services, question->name);
@@ -215,21 +215,26 @@ void test_host_init(struct test_host *host, const struct kn_dialect *dialect,
                     const struct test_plan *plan, const struct test_services *services,
                     enum kn_shape shape)
 {
-    static const struct kn_options none;
-    *host = (struct test_host){
-        .plan = plan, .random = {plan->seed}, .dialect = dialect, .state = {services}};
+    static const struct kn_options options = {.role = KN_SERVE, .transport = "tcp"};
+    *host = (struct test_host){.functions = functions,
+                               .plan = plan,
+                               .random = {plan->seed},
+                               .dialect = dialect,
+                               .state = {services}};
+    host->home = (struct kn_channel){.host = &host->functions, .shape = KN_HOME};
     kn_buffer_init(&host->out, 0);
     kn_list_init(&host->happenings);
     kn_list_init(&host->memory);
     host->inside = test_inside = true;
-    host->error = dialect->start(&host->endpoint, &functions, host, &none);
+    host->error = dialect->start(&host->endpoint, &host->home, &options);
     host->inside = test_inside = false;
     if (host->error)
         return;
-    test_require(host->endpoint->dialect == dialect && host->endpoint->host == &functions &&
-                     host->endpoint->world == host,
+    test_require(host->endpoint->dialect == dialect && host->endpoint->home == &host->home &&
+                     host->home.endpoint == host->endpoint,
                  "the endpoint is not filled in");
-    host->channel = (struct kn_channel){.endpoint = host->endpoint, .shape = shape};
+    host->channel =
+        (struct kn_channel){.host = &host->functions, .endpoint = host->endpoint, .shape = shape};
     host->open = true;
     TELL(host, dialect->channel(&host->channel, KN_OPENED));
     if (host->error)
@@ -300,7 +305,10 @@ static void tell_reply(struct test_host *host, const struct happening *happening
 
 static void tell(struct test_host *host, const struct happening *happening)
 {
-    struct kn_answer answer = {happening->error, happening->interface, &host->channel};
+    struct kn_answer answer = {.kind = KN_ASK_INTERFACE,
+                               .error = happening->error,
+                               .channel = &host->channel,
+                               .interface = happening->interface};
     switch (happening->kind) {
     case WAKE:
         TELL(host, host->dialect->wake(host->endpoint, happening->key, &answer));

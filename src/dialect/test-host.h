@@ -32,11 +32,12 @@ struct test_plan {
 extern const struct test_plan test_plain;
 
 struct test_host {
+    struct kn_host functions;
     const struct test_plan *plan;
     struct random_source random;
     const struct kn_dialect *dialect;
     struct kn_endpoint *endpoint;
-    struct kn_channel channel;
+    struct kn_channel home, channel;
     struct test_state state;
     struct kn_buffer out;      /* what the peer has received */
     struct kn_list happenings; /* what is to come */

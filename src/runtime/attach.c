@@ -119,17 +119,16 @@ static int identify(struct koine_attachment *attachment, const char *uri, struct
 static int start_dialect(struct koine_attachment *attachment, struct koine_why *why)
 {
     struct kn_option own[KN_URI_OPTIONS_MAX];
-    struct kn_options options = {own, 0};
+    struct kn_options options = {
+        .role = KN_SERVE, .transport = attachment->uri->transport, .all = own};
     int rc = kn_limits_read(&attachment->limits, own, &options.count, attachment, why);
     if (rc)
         return rc;
-    rc = attachment->dialect->start(&attachment->endpoint, &kn_runtime_host, attachment, &options);
+    attachment->home = (struct kn_channel){.host = &kn_runtime_host, .shape = KN_HOME};
+    rc = attachment->dialect->start(&attachment->endpoint, &attachment->home, &options);
     if (rc)
         return kn_refuse(why, rc, NULL, "%s does not start: %s",
                          attachment->dialect->identity->name, koine_strerror(rc));
-    attachment->endpoint->dialect = attachment->dialect;
-    attachment->endpoint->host = &kn_runtime_host;
-    attachment->endpoint->world = attachment;
     return 0;
 }
 

@@ -156,7 +156,7 @@ static void give_up(struct kn_bond *bond)
 /* The bond is found by nobody while it tells that it is none. */
 static void fail(struct kn_bond *bond, int error)
 {
-    struct kn_answer answer = {.error = error};
+    struct kn_answer answer = {.kind = KN_ASK_INTERFACE, .error = error};
     kn_list_unlink(&bond->in_conn);
     bond->ref = koine_ref_close(bond->ref);
     while (!kn_list_empty(&bond->asks))
@@ -167,7 +167,7 @@ static void fail(struct kn_bond *bond, int error)
 
 static void succeed(struct kn_bond *bond)
 {
-    struct kn_answer answer = {.interface = bond->interface};
+    struct kn_answer answer = {.kind = KN_ASK_INTERFACE, .interface = bond->interface};
     bond->users++;
     while (!kn_list_empty(&bond->asks))
         wake(KN_LIST_ENTRY(bond->asks.next, struct kn_ask, in_bond), &answer);
@@ -216,7 +216,10 @@ void kn_bonds_pump(struct koine_attachment *attachment)
 static int answer_now(struct kn_answer *answerp, struct kn_chan *chan, int error,
                       const struct koine_interface *interface)
 {
-    *answerp = (struct kn_answer){error, interface, &chan->channel};
+    *answerp = (struct kn_answer){.kind = KN_ASK_INTERFACE,
+                                  .error = error,
+                                  .channel = &chan->channel,
+                                  .interface = interface};
     return 1;
 }
 

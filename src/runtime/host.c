@@ -302,10 +302,12 @@ struct kn_chan *kn_chan_open(struct kn_conn *conn, enum kn_shape shape)
     struct kn_chan *chan = calloc(1, sizeof *chan);
     if (!chan)
         return NULL;
-    *chan = (struct kn_chan){
-        .channel = {.endpoint = conn->attachment->endpoint, .shape = shape, .caller = conn->caller},
-        .conn = conn,
-        .collecting = shape == KN_EXCHANGE};
+    *chan = (struct kn_chan){.channel = {.host = &kn_runtime_host,
+                                         .endpoint = conn->attachment->endpoint,
+                                         .shape = shape,
+                                         .caller = conn->caller},
+                             .conn = conn,
+                             .collecting = shape == KN_EXCHANGE};
     kn_list_init(&chan->calls);
     kn_list_init(&chan->asks);
     kn_buffer_init(&chan->body, KN_PEER_OCTETS);

@@ -83,6 +83,7 @@ struct koine_attachment {
     const struct kn_dialect *dialect;
     const struct kn_transport *transport;
     struct kn_endpoint *endpoint;
+    struct kn_channel home;
     struct kn_uri *uri;
     char *text; /* the URI with the real port */
     struct kn_limits limits;

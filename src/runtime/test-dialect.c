@@ -31,7 +31,7 @@ struct channel {
 static const struct kn_host *enter(struct channel *ch)
 {
     ch->plain->outside = true;
-    return ch->plain->base.host;
+    return ch->channel->host;
 }
 
 static void check(const struct kn_endpoint *endpoint)
@@ -86,7 +86,7 @@ static bool call(struct channel *ch, struct line *line, const struct kn_answer *
     long long number[2] = {0, 0};
     struct kn_answer answer = {.error = KOINE_EAGAIN};
     sscanf(line->text, "%15s %127s %lld %lld", verb, service, &number[0], &number[1]);
-    struct kn_question question = {KN_ASK_INTERFACE, kn_str(service)};
+    struct kn_question question = {.kind = KN_ASK_INTERFACE, .name = kn_str(service)};
     int there = 1;
     if (given)
         answer = *given;
@@ -121,7 +121,7 @@ static int begin_call(struct channel *ch, const char *text)
 
 static int take(struct channel *ch, const char *text)
 {
-    const struct kn_host *host = ch->plain->base.host;
+    const struct kn_host *host = ch->channel->host;
     size_t number = strtoul(text + strcspn(text, " "), NULL, 10);
     if (!strncmp(text, "alloc ", 6)) {
         void *memory = ch->held_count < HELD ? host->alloc(ch->channel, number) : NULL;
@@ -214,18 +214,17 @@ static int change(struct kn_channel *channel, enum kn_change what)
         (void)say(ch, "writable\n");
     } else {
         while (ch->held_count)
-            channel->endpoint->host->free(channel, ch->held[--ch->held_count]);
+            channel->host->free(channel, ch->held[--ch->held_count]);
         free(ch);
     }
     return 0;
 }
 
-static int start(struct kn_endpoint **endpointp, const struct kn_host *host, void *world,
+static int start(struct kn_endpoint **endpointp, struct kn_channel *home,
                  const struct kn_options *options)
 {
     struct plain *plain = calloc(1, sizeof *plain);
-    plain->base.host = host;
-    plain->base.world = world;
+    kn_endpoint_init(&plain->base, &kn_dialect_plain, home);
     *endpointp = &plain->base;
     return options->count && !strcmp(options->all[0].value, "bad") ? KOINE_EINVAL : 0;
 }

@@ -17,13 +17,13 @@ struct jsonrpc_batch {
 
 static void *allocate(struct jsonrpc_channel *ch, size_t size)
 {
-    return ch->channel->endpoint->host->alloc(ch->channel, size);
+    return ch->channel->host->alloc(ch->channel, size);
 }
 
 static void release(struct jsonrpc_channel *ch, void *memory)
 {
     if (memory)
-        ch->channel->endpoint->host->free(ch->channel, memory);
+        ch->channel->host->free(ch->channel, memory);
 }
 
 /* ---------------------------------------------------------------- pending */

@@ -23,7 +23,7 @@ struct call {
 static int find_interface(struct jsonrpc_channel *ch, struct call *call)
 {
     struct kn_str name = call->request.service;
-    struct kn_question question = {KN_ASK_INTERFACE, name};
+    struct kn_question question = {.kind = KN_ASK_INTERFACE, .name = name};
     struct kn_answer answer = {.error = KOINE_EAGAIN};
     int there = 1;
     if (!name.length) {
@@ -34,7 +34,7 @@ static int find_interface(struct jsonrpc_channel *ch, struct call *call)
     if (ch->answer)
         answer = *ch->answer;
     else
-        there = ch->channel->endpoint->host->ask(&answer, ch->channel, &question, ++ch->cookie);
+        there = ch->channel->host->ask(&answer, ch->channel, &question, ++ch->cookie);
     ch->answer = NULL;
     ch->asking = there == 0;
     if (there == 0)
@@ -85,7 +85,7 @@ static int deliver(struct jsonrpc_channel *ch, struct call *call)
     call->code = JSONRPC_SERVER_ERROR;
     if (!oneway && id.ptr && !(pending = jsonrpc_pending_new(ch, call->kind, id)))
         return kn_refuse(&call->why, KOINE_ENOMEM, NULL, "no room for the request");
-    int rc = ch->channel->endpoint->host->deliver(&message);
+    int rc = ch->channel->host->deliver(&message);
     if (rc) {
         jsonrpc_pending_free(ch, pending);
         ch->full = rc == KOINE_EFULL && ch->waiting;
@@ -287,7 +287,7 @@ static int work(struct jsonrpc_channel *ch, struct kn_str *input)
 /* Says what is wanted now: input, no input, or the end. */
 static void settle(struct jsonrpc_channel *ch)
 {
-    const struct kn_host *host = ch->channel->endpoint->host;
+    const struct kn_host *host = ch->channel->host;
     bool busy = is_blocked(ch) || ch->batch;
     if (ch->closing)
         return;
@@ -358,7 +358,7 @@ int jsonrpc_wake(struct kn_endpoint *endpoint, uint64_t cookie, const struct kn_
 
 static int open_channel(struct kn_channel *channel)
 {
-    struct jsonrpc_channel *ch = channel->endpoint->host->alloc(channel, sizeof *ch);
+    struct jsonrpc_channel *ch = channel->host->alloc(channel, sizeof *ch);
     channel->self = NULL;
     if (!ch)
         return KOINE_ENOMEM;
@@ -380,7 +380,7 @@ static void close_channel(struct kn_channel *channel)
     jsonrpc_forget(ch);
     kn_outbox_deinit(&ch->outbox);
     kn_held_deinit(&ch->held);
-    channel->endpoint->host->free(channel, ch);
+    channel->host->free(channel, ch);
     channel->self = NULL;
 }
 
@@ -397,14 +397,15 @@ int jsonrpc_change(struct kn_channel *channel, enum kn_change change)
     return rc ? rc : work_held(ch);
 }
 
-int jsonrpc_start(struct kn_endpoint **endpointp, const struct kn_host *host, void *world,
+int jsonrpc_start(struct kn_endpoint **endpointp, struct kn_channel *home,
                   const struct kn_options *options)
 {
-    (void)options;
+    if (options->role != KN_SERVE)
+        return KOINE_EUNSUPPORTED;
     struct jsonrpc_endpoint *endpoint = calloc(1, sizeof *endpoint);
     if (!endpoint)
         return KOINE_ENOMEM;
-    endpoint->base = (struct kn_endpoint){&kn_dialect_jsonrpc, host, world};
+    kn_endpoint_init(&endpoint->base, &kn_dialect_jsonrpc, home);
     kn_arena_init(&endpoint->arena, JSONRPC_VALUE_MAX);
     kn_buffer_init(&endpoint->out, JSONRPC_ANSWER_MAX);
     *endpointp = &endpoint->base;

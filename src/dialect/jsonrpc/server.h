@@ -87,7 +87,7 @@ extern const struct kn_dialect kn_dialect_jsonrpc;
 
 /* -- server.c: the contract's functions -- */
 
-int jsonrpc_start(struct kn_endpoint **endpointp, const struct kn_host *host, void *world,
+int jsonrpc_start(struct kn_endpoint **endpointp, struct kn_channel *home,
                   const struct kn_options *options);
 void jsonrpc_stop(struct kn_endpoint *endpoint);
 int jsonrpc_change(struct kn_channel *channel, enum kn_change change);
