@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Any octets as the input of a dialect, through the fake host of its tests. The last eight octets are
+ * Any octets as the input of a dialect, through the simulated network of its tests. The last eight octets are
  * the world: shape, splits, late and shuffled answers, a slow peer, a full host, little memory, an end
- * in the middle. What must not happen: a crash, a broken contract (test-host.c aborts), memory that is
+ * in the middle. What must not happen: a crash, a broken contract (sim.h aborts), memory that is
  * left, output that is not well-formed, a channel that is never ended.
  */
+#include "dialect/sim.h"
 #include "dialect/test-form.h"
-#include "dialect/test-host.h"
 
 #include <stdlib.h>
 
@@ -30,9 +30,9 @@ static const struct test_services *all_services(void)
     return &services;
 }
 
-static struct test_plan make_plan(const uint8_t *choice)
+static struct sim_plan make_plan(const uint8_t *choice)
 {
-    return (struct test_plan){
+    return (struct sim_plan){
         .seed = choice[3],
         .late = choice[0] & 2,
         .shuffle = choice[0] & 4,
@@ -43,23 +43,29 @@ static struct test_plan make_plan(const uint8_t *choice)
     };
 }
 
-static void feed_in_pieces(struct test_host *host, struct kn_str octets, unsigned longest)
+/* An hour, so that what goes on for ever ends. */
+static void run(struct sim_lone *lone, long steps)
 {
-    while (octets.length > longest && host->open) {
-        size_t length = 1 + random_below(&host->random, longest);
-        test_host_feed(host, (struct kn_str){octets.ptr, length}, false);
-        test_host_run(host, (long)random_below(&host->random, 4));
+    (void)sim_run(&lone->sim, steps, lone->sim.now + 3600 * KOINE_SECOND);
+}
+
+static void feed_in_pieces(struct sim_lone *lone, struct kn_str octets, unsigned longest)
+{
+    while (octets.length > longest && lone->peer.channel) {
+        size_t length = 1 + random_below(&lone->sim.random, longest);
+        sim_feed(&lone->peer, (struct kn_str){octets.ptr, length}, false);
+        run(lone, (long)random_below(&lone->sim.random, 4));
         octets.ptr += length;
         octets.length -= length;
     }
-    test_host_feed(host, octets, true);
+    sim_feed(&lone->peer, octets, true);
 }
 
-static void check_output(const struct test_host *host)
+static void check_output(const struct sim_lone *lone, enum kn_shape shape)
 {
-    struct kn_str output = {host->out.ptr, host->out.length};
+    struct kn_str output = {lone->peer.out.ptr, lone->peer.out.length};
     while (output.length) {
-        size_t length = test_form_unit(output, host->channel.shape);
+        size_t length = test_form_unit(output, shape);
         test_require(length > 0, "output that is not well-formed");
         output.ptr += length;
         output.length -= length;
@@ -68,23 +74,25 @@ static void check_output(const struct test_host *host)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct test_host host;
+    static const struct kn_options serving = {.role = KN_SERVE, .transport = "tcp"};
+    struct sim_lone lone;
     if (size < CHOICES)
         return 0;
     const uint8_t *choice = data + size - CHOICES;
     struct kn_str octets = {(const char *)data, size - CHOICES};
-    struct test_plan plan = make_plan(choice);
-    bool exchange = choice[0] & 1, cut = choice[0] & 32;
-    test_host_init(&host, find_dialect(), &plan, all_services(),
-                   exchange ? KN_EXCHANGE : KN_STREAM);
-    if (exchange)
-        test_host_feed(&host, octets, true);
+    struct sim_plan plan = make_plan(choice);
+    enum kn_shape shape = choice[0] & 1 ? KN_EXCHANGE : KN_STREAM;
+    bool cut = choice[0] & 32;
+    sim_lone_init(&lone, find_dialect(), &serving, &plan, all_services());
+    sim_meet(&lone.peer, lone.endpoint, shape);
+    if (shape == KN_EXCHANGE)
+        sim_feed(&lone.peer, octets, true);
     else
-        feed_in_pieces(&host, octets, 1u + choice[6] * 4u);
-    test_host_run(&host, cut ? (long)choice[7] : -1);
-    test_require(cut || !host.open, "the channel is not ended");
-    if (!host.error && !host.open)
-        check_output(&host);
-    test_host_deinit(&host);
+        feed_in_pieces(&lone, octets, 1u + choice[6] * 4u);
+    run(&lone, cut ? (long)choice[7] : -1);
+    test_require(cut || !lone.peer.channel, "the channel is not ended");
+    if (!sim_lone_error(&lone) && !lone.peer.channel)
+        check_output(&lone, shape);
+    sim_lone_deinit(&lone);
     return 0;
 }

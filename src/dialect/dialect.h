@@ -23,7 +23,9 @@
  * during an output.
  *
  * Every function answers 0 or a negative KOINE_E...; the host then closes the channel, and nothing else
- * happens. What a peer may do wrong is answered in the protocol's own words before that.
+ * happens. What a peer may do wrong is answered in the protocol's own words before that. Of home, a request
+ * that `send` answers an error to is not taken, and the host answers it with that; any other error ends
+ * the endpoint.
  */
 #ifndef KN_DIALECT_DIALECT_H
 #define KN_DIALECT_DIALECT_H

@@ -6,7 +6,9 @@
  *
  * Requests (call, get, set, describe, subscribe) go either way: from a foreign client to a service, from
  * a native caller to a foreign service, and back to a peer that called. Each is answered once, by a reply
- * or a fault with its serial, unless it is one-way, or was cancelled, or its channel closed.
+ * or a fault with its serial, unless it is one-way, or was cancelled, or its channel closed. An answer is
+ * of the channel that its request was of: home, for what a native caller asked. A subscription that was
+ * granted goes on until it is given up, its channel closes, or a fault with its serial ends it.
  *
  * A body is a value at rest (docs/values.md) with its type, which describes it for as long as the
  * message lives: during the one function that the message is handed to.

@@ -6,10 +6,10 @@
  *      whole | split everywhere | cut anywhere | each allocation failing | late, shuffled, slow, full
  *      what a get answers can be set again: encode, decode, equal
  *
- * The fake host (test-host.h) aborts when the contract is broken. The seed of a random run is printed.
+ * The simulated network (sim.h) aborts when the contract is broken. The seed of a random run is printed.
  */
+#include "dialect/sim.h"
 #include "dialect/test-form.h"
-#include "dialect/test-host.h"
 
 #include <glob.h>
 #include <setjmp.h>
@@ -32,6 +32,7 @@ struct conversation {
 static struct conversation conversations[CONVERSATIONS];
 static size_t conversation_count;
 static struct test_services services;
+static const struct kn_options serving = {.role = KN_SERVE, .transport = "tcp"};
 
 /* ---------------------------------------------------------------- allocation by the dialect */
 
@@ -118,10 +119,17 @@ static int drop_all(void **state)
     return 0;
 }
 
-static void begin(struct test_host *host, const struct conversation *one,
-                  const struct test_plan *plan)
+/* An hour, so that what goes on for ever ends. */
+static void run(struct sim_lone *lone, long steps)
 {
-    test_host_init(host, &KN_DIALECT, plan, &services, one->shape);
+    (void)sim_run(&lone->sim, steps, lone->sim.now + 3600 * KOINE_SECOND);
+}
+
+static void begin(struct sim_lone *lone, const struct conversation *one,
+                  const struct sim_plan *plan)
+{
+    sim_lone_init(lone, &KN_DIALECT, &serving, plan, &services);
+    sim_meet(&lone->peer, lone->endpoint, one->shape);
 }
 
 /* ---------------------------------------------------------------- output */
@@ -148,25 +156,25 @@ static size_t units(struct kn_str **unitsp, const char *name, struct kn_str outp
     return count;
 }
 
-static struct kn_str output(const struct test_host *host)
+static struct kn_str output(const struct sim_lone *lone)
 {
-    return (struct kn_str){host->out.ptr ? host->out.ptr : "", host->out.length};
+    return (struct kn_str){lone->peer.out.ptr ? lone->peer.out.ptr : "", lone->peer.out.length};
 }
 
-static void assert_well_formed(const struct conversation *one, const struct test_host *host)
+static void assert_well_formed(const struct conversation *one, const struct sim_lone *lone)
 {
     struct kn_str *all;
-    (void)units(&all, one->name, output(host), one->shape);
+    (void)units(&all, one->name, output(lone), one->shape);
     free(all);
 }
 
 /* The same answers, in any order. */
-static void assert_same_answers(const struct conversation *one, const struct test_host *host)
+static void assert_same_answers(const struct conversation *one, const struct sim_lone *lone)
 {
     struct kn_str *wanted, *found;
     size_t count =
         units(&wanted, one->name, (struct kn_str){one->out, one->out_length}, one->shape);
-    assert_int_equal(units(&found, one->name, output(host), one->shape), count);
+    assert_int_equal(units(&found, one->name, output(lone), one->shape), count);
     for (size_t i = 0; i < count; i++)
         if (!kn_str_equal(wanted[i], found[i]))
             fail_msg("%s: found %.*s wanted %.*s", one->name, (int)found[i].length, found[i].ptr,
@@ -176,49 +184,49 @@ static void assert_same_answers(const struct conversation *one, const struct tes
 }
 
 /* Everything was answered and the dialect has ended the channel by itself. */
-static void finish(struct test_host *host, const struct conversation *one)
+static void finish(struct sim_lone *lone, const struct conversation *one)
 {
-    test_host_run(host, -1);
-    if (host->open)
+    run(lone, -1);
+    if (lone->peer.channel)
         fail_msg("%s: not closed", one->name);
-    assert_int_equal(host->error, 0);
+    assert_int_equal(sim_lone_error(lone), 0);
 }
 
 /* ---------------------------------------------------------------- whole and split */
 
 static void conversations_are_answered_as_written(void **state)
 {
-    struct test_host host;
+    struct sim_lone lone;
     (void)state;
     for (size_t i = 0; i < conversation_count; i++) {
         const struct conversation *one = &conversations[i];
-        begin(&host, one, &test_plain);
-        test_host_feed(&host, (struct kn_str){one->in, one->in_length}, true);
-        finish(&host, one);
-        struct kn_str found = output(&host);
+        begin(&lone, one, &sim_plain);
+        sim_feed(&lone.peer, (struct kn_str){one->in, one->in_length}, true);
+        finish(&lone, one);
+        struct kn_str found = output(&lone);
         if (!kn_str_equal(found, (struct kn_str){one->out, one->out_length}))
             fail_msg("%s: found\n%.*s\nwanted\n%.*s", one->name, (int)found.length, found.ptr,
                      (int)one->out_length, one->out);
-        assert_well_formed(one, &host);
-        test_host_deinit(&host);
+        assert_well_formed(one, &lone);
+        sim_lone_deinit(&lone);
     }
 }
 
 static void feed_in_pieces(const struct conversation *one, const size_t *ends, size_t count,
-                           const struct test_plan *plan)
+                           const struct sim_plan *plan)
 {
-    struct test_host host;
+    struct sim_lone lone;
     size_t at = 0;
-    begin(&host, one, plan);
+    begin(&lone, one, plan);
     for (size_t i = 0; i < count; i++) {
-        test_host_feed(&host, (struct kn_str){one->in + at, ends[i] - at}, false);
-        test_host_run(&host, plan->shuffle ? (long)random_below(&host.random, 4) : -1);
+        sim_feed(&lone.peer, (struct kn_str){one->in + at, ends[i] - at}, false);
+        run(&lone, plan->shuffle ? (long)random_below(&lone.sim.random, 4) : -1);
         at = ends[i];
     }
-    test_host_feed(&host, (struct kn_str){one->in + at, one->in_length - at}, true);
-    finish(&host, one);
-    assert_same_answers(one, &host);
-    test_host_deinit(&host);
+    sim_feed(&lone.peer, (struct kn_str){one->in + at, one->in_length - at}, true);
+    finish(&lone, one);
+    assert_same_answers(one, &lone);
+    sim_lone_deinit(&lone);
 }
 
 static void streams_may_be_split_at_every_octet(void **state)
@@ -228,11 +236,11 @@ static void streams_may_be_split_at_every_octet(void **state)
         const struct conversation *one = &conversations[i];
         size_t *every = calloc(one->in_length + 1, sizeof *every);
         for (size_t end = 0; one->shape == KN_STREAM && end <= one->in_length; end++) {
-            feed_in_pieces(one, &end, 1, &test_plain);
+            feed_in_pieces(one, &end, 1, &sim_plain);
             every[end] = end;
         }
         if (one->shape == KN_STREAM)
-            feed_in_pieces(one, every, one->in_length + 1, &test_plain);
+            feed_in_pieces(one, every, one->in_length + 1, &sim_plain);
         free(every);
     }
 }
@@ -247,7 +255,7 @@ static void streams_may_be_split_twice_anywhere(void **state)
             size_t ends[2];
             ends[1] = random_below(&random, (uint32_t)one->in_length + 1);
             ends[0] = random_below(&random, (uint32_t)ends[1] + 1);
-            feed_in_pieces(one, ends, 2, &test_plain);
+            feed_in_pieces(one, ends, 2, &sim_plain);
         }
     }
 }
@@ -256,18 +264,18 @@ static void streams_may_be_split_twice_anywhere(void **state)
 
 static void a_peer_that_is_gone_leaves_nothing(void **state)
 {
-    static const struct test_plan late = {
+    static const struct sim_plan late = {
         .seed = 3, .late = true, .slow_every = 2, .allocations = -1};
     (void)state;
     for (size_t i = 0; i < conversation_count; i++) {
         const struct conversation *one = &conversations[i];
         for (size_t end = 0; end <= one->in_length; end++) {
-            struct test_host host;
-            begin(&host, one, end % 2 ? &late : &test_plain);
-            test_host_feed(&host, (struct kn_str){one->in, end}, false);
-            test_host_run(&host, (long)(end % 5));
-            test_host_hang_up(&host);
-            test_host_deinit(&host);
+            struct sim_lone lone;
+            begin(&lone, one, end % 2 ? &late : &sim_plain);
+            sim_feed(&lone.peer, (struct kn_str){one->in, end}, false);
+            run(&lone, (long)(end % 5));
+            sim_hang_up(&lone.peer);
+            sim_lone_deinit(&lone);
         }
     }
 }
@@ -278,12 +286,12 @@ static void a_stream_that_ends_anywhere_is_answered_and_closed(void **state)
     for (size_t i = 0; i < conversation_count; i++) {
         const struct conversation *one = &conversations[i];
         for (size_t end = 0; end <= one->in_length; end++) {
-            struct test_host host;
-            begin(&host, one, &test_plain);
-            test_host_feed(&host, (struct kn_str){one->in, end}, true);
-            finish(&host, one);
-            assert_well_formed(one, &host);
-            test_host_deinit(&host);
+            struct sim_lone lone;
+            begin(&lone, one, &sim_plain);
+            sim_feed(&lone.peer, (struct kn_str){one->in, end}, true);
+            finish(&lone, one);
+            assert_well_formed(one, &lone);
+            sim_lone_deinit(&lone);
         }
     }
 }
@@ -291,27 +299,27 @@ static void a_stream_that_ends_anywhere_is_answered_and_closed(void **state)
 /* ---------------------------------------------------------------- memory */
 
 /* Output may break off only where the channel was given up. True when it was not. */
-static bool survives(const struct conversation *one, const struct test_plan *plan)
+static bool survives(const struct conversation *one, const struct sim_plan *plan)
 {
-    struct test_host host;
+    struct sim_lone lone;
     size_t third = one->shape == KN_STREAM ? one->in_length / 3 : 0;
-    begin(&host, one, plan);
+    begin(&lone, one, plan);
     for (int i = 0; i < 2 && third; i++)
-        test_host_feed(&host, (struct kn_str){one->in + (size_t)i * third, third}, false);
-    test_host_feed(&host, (struct kn_str){one->in + 2 * third, one->in_length - 2 * third}, true);
-    test_host_run(&host, -1);
-    assert_false(host.open);
-    bool good = host.error == 0;
+        sim_feed(&lone.peer, (struct kn_str){one->in + (size_t)i * third, third}, false);
+    sim_feed(&lone.peer, (struct kn_str){one->in + 2 * third, one->in_length - 2 * third}, true);
+    run(&lone, -1);
+    assert_null(lone.peer.channel);
+    bool good = sim_lone_error(&lone) == 0;
     if (good)
-        assert_well_formed(one, &host);
-    bool same = host.out.length == one->out_length;
-    test_host_deinit(&host);
+        assert_well_formed(one, &lone);
+    bool same = lone.peer.out.length == one->out_length;
+    sim_lone_deinit(&lone);
     return good && same;
 }
 
 static void every_allocation_of_the_host_may_fail(void **state)
 {
-    struct test_plan plan = {.seed = 4, .late = true, .slow_every = 3};
+    struct sim_plan plan = {.seed = 4, .late = true, .slow_every = 3};
     long failed = 0;
     (void)state;
     for (size_t i = 0; i < conversation_count; i++) {
@@ -327,7 +335,7 @@ static void every_allocation_of_the_host_may_fail(void **state)
 
 static void every_quota_is_enough_or_refused(void **state)
 {
-    struct test_plan plan = {.seed = 5, .late = true, .allocations = -1};
+    struct sim_plan plan = {.seed = 5, .late = true, .allocations = -1};
     (void)state;
     for (size_t i = 0; i < conversation_count; i++)
         for (plan.quota = 1; plan.quota < 6000; plan.quota += 67)
@@ -341,7 +349,7 @@ static void every_malloc_may_fail(void **state)
     for (size_t i = 0; i < conversation_count; i++) {
         for (most = 0; most < 100000; most++) {
             mallocs_left = most;
-            bool good = survives(&conversations[i], &test_plain);
+            bool good = survives(&conversations[i], &sim_plain);
             mallocs_left = -1;
             if (good)
                 break;
@@ -358,12 +366,12 @@ static void late_and_shuffled_answers_are_the_same(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= RANDOM_PLANS; seed++) {
-        struct test_plan plan = {.seed = seed,
-                                 .late = seed & 1,
-                                 .shuffle = seed & 2,
-                                 .full_every = seed & 4 ? 2 : 0,
-                                 .slow_every = seed & 8 ? 1 + (unsigned)seed % 3 : 0,
-                                 .allocations = -1};
+        struct sim_plan plan = {.seed = seed,
+                                .late = seed & 1,
+                                .shuffle = seed & 2,
+                                .full_every = seed & 4 ? 2 : 0,
+                                .slow_every = seed & 8 ? 1 + (unsigned)seed % 3 : 0,
+                                .allocations = -1};
         for (size_t i = 0; i < conversation_count; i++) {
             const struct conversation *one = &conversations[i];
             size_t ends[2] = {one->in_length / 3, one->in_length / 2};
@@ -374,29 +382,29 @@ static void late_and_shuffled_answers_are_the_same(void **state)
 
 /* ---------------------------------------------------------------- values */
 
-static void ask(struct kn_buffer *answer, struct test_host *host, const struct kn_buffer *request)
+static void ask(struct kn_buffer *answer, struct sim_lone *lone, const struct kn_buffer *request)
 {
-    size_t before = host->out.length;
-    test_host_feed(host, (struct kn_str){request->ptr, request->length}, false);
-    test_host_run(host, -1);
-    assert_true(host->open && host->out.length > before);
+    size_t before = lone->peer.out.length;
+    sim_feed(&lone->peer, (struct kn_str){request->ptr, request->length}, false);
+    run(lone, -1);
+    assert_true(lone->peer.channel && lone->peer.out.length > before);
     kn_buffer_clear(answer);
-    kn_buffer_add(answer, host->out.ptr + before, host->out.length - before);
+    kn_buffer_add(answer, lone->peer.out.ptr + before, lone->peer.out.length - before);
 }
 
-static void set_what_was_got(struct test_host *host, struct kn_str attribute)
+static void set_what_was_got(struct sim_lone *lone, struct kn_str attribute)
 {
     struct kn_buffer request, answer;
     kn_buffer_init(&request, 0);
     kn_buffer_init(&answer, 0);
     test_form_get(&request, KN_STR("test/random"), attribute);
-    ask(&answer, host, &request);
+    ask(&answer, lone, &request);
     struct kn_str got = {answer.ptr, answer.length};
     kn_buffer_clear(&request);
     test_form_set(&request, KN_STR("test/random"), attribute, got);
-    unsigned before = host->state.set;
-    ask(&answer, host, &request);
-    if (host->state.set != before + 1)
+    unsigned before = lone->endpoint->state.set;
+    ask(&answer, lone, &request);
+    if (lone->endpoint->state.set != before + 1)
         fail_msg("%.*s %.*s", (int)request.length, request.ptr, (int)answer.length, answer.ptr);
     kn_buffer_deinit(&request);
     kn_buffer_deinit(&answer);
@@ -407,16 +415,17 @@ static void what_is_read_can_be_written_back(void **state)
     static const struct conversation stream = {.shape = KN_STREAM};
     (void)state;
     for (uint64_t seed = 1; seed <= RANDOM_TYPES; seed++) {
-        struct test_host host;
+        struct sim_lone lone;
         struct test_services own;
         test_services_init(&own, seed);
-        test_host_init(&host, &KN_DIALECT, &test_plain, &own, stream.shape);
-        for (uint32_t i = 0; i < own.random.features.length; i++) {
+        sim_lone_init(&lone, &KN_DIALECT, &serving, &sim_plain, &own);
+        sim_meet(&lone.peer, lone.endpoint, stream.shape);
+        for (uint32_t i = 0; i < own.random_count; i++) {
             const struct koine_string *name = &own.random.features.ptr[i].name;
-            set_what_was_got(&host, (struct kn_str){name->ptr, name->length});
+            set_what_was_got(&lone, (struct kn_str){name->ptr, name->length});
         }
-        assert_int_equal(host.state.spoilt, 0);
-        test_host_deinit(&host);
+        assert_int_equal(lone.endpoint->state.spoilt, 0);
+        sim_lone_deinit(&lone);
         test_services_deinit(&own);
     }
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "dialect/test-service.h"
 
-#include "dialect/test-host.h"
-#include "value/test-random.h"
+#include "dialect/sim.h"
 #include "value/types.h"
 
 #include <koine/value.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---------------------------------------------------------------- interfaces */
@@ -18,25 +18,137 @@ static struct koine_idl *read_idl(const char *path)
     return idl;
 }
 
-/* One attribute for each random type. */
+/* ---------------------------------------------------------------- random interface */
+
+enum { UINT64 = KOINE_KIND_UINT64 - 1, STRING = KOINE_KIND_STRING - 1 }; /* of the simple kinds */
+
+/* How the table goes on after `base` random types: one exception, the structs of tell, then three for
+ * each of the random types that have members. */
+enum { ODD, TELL_IN, TELL_OUT, SHARED };
+
+static uint32_t place_of(size_t base, uint32_t index, uint32_t which)
+{
+    return (uint32_t)base + SHARED + 3 * index + which;
+}
+
+/* A struct of a uint64 `key` and, unless `type` is -1, of `name`. */
+static void make_struct(struct koine_type *types, struct kn_arena *arena, uint32_t at, int32_t type,
+                        const char *name)
+{
+    struct koine_member *members = kn_arena_zalloc(arena, 2, sizeof *members);
+    members[0] = (struct koine_member){.name = KOINE_TEXT("key"), .type = UINT64 - (int32_t)at};
+    members[1] = (struct koine_member){.name = koine_string(name), .type = type - (int32_t)at};
+    types[at].kind = KOINE_KIND_STRUCT;
+    types[at].members = (struct koine_seq_member)KOINE_MANY(members, type < 0 ? 1 : 2);
+}
+
+/* `return` comes first. */
+static void turn_round(struct koine_type *type)
+{
+    struct koine_member *members = (struct koine_member *)(uintptr_t)type->members.ptr;
+    struct koine_member first = members[0];
+    members[0] = members[1];
+    members[1] = first;
+}
+
+static struct koine_string number_name(struct kn_arena *arena, const char *stem, uint32_t number)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%s%u", stem, number);
+    return koine_string(kn_arena_text(arena, text, (size_t)length));
+}
+
+static struct koine_type *make_types(struct test_services *services, size_t *countp,
+                                     struct random_source *source)
+{
+    struct kn_arena *arena = &services->arena;
+    size_t base;
+    const struct koine_type *random = random_types(source, arena, &base);
+    uint32_t used = base < TEST_MEMBERS / 2 ? (uint32_t)base : TEST_MEMBERS / 2;
+    *countp = base + SHARED + 3 * used;
+    struct koine_type *types = kn_arena_zalloc(arena, *countp, sizeof *types);
+    memcpy(types, random, base * sizeof *types);
+    make_struct(types, arena, (uint32_t)base + ODD, STRING, "text");
+    types[base + ODD].kind = KOINE_KIND_EXCEPTION;
+    types[base + ODD].name = (struct koine_string)KOINE_TEXT("test::Odd");
+    make_struct(types, arena, (uint32_t)base + TELL_IN, -1, "");
+    types[base + TELL_OUT].kind = KOINE_KIND_STRUCT;
+    for (uint32_t i = 0; i < used; i++) {
+        make_struct(types, arena, place_of(base, i, 0), (int32_t)i, "value");
+        make_struct(types, arena, place_of(base, i, 1), (int32_t)i, "return");
+        turn_round(&types[place_of(base, i, 1)]);
+        make_struct(types, arena, place_of(base, i, 2), (int32_t)i, "value");
+    }
+    test_require(kn_types_layout(types, *countp, NULL) == 0, "types that cannot be laid out");
+    services->random_count = used;
+    return types;
+}
+
+static void make_features(struct koine_feature *features, struct kn_arena *arena, uint32_t used,
+                          uint32_t base)
+{
+    uint32_t *raises = kn_arena_zalloc(arena, 1, sizeof *raises);
+    *raises = base + ODD;
+    for (uint32_t i = 0; i < used; i++) {
+        features[i] = (struct koine_feature){
+            .name = number_name(arena, "T", i), .sort = KOINE_ATTRIBUTE, .in = i, .out = i};
+        features[used + i] = (struct koine_feature){.name = number_name(arena, "echo", i),
+                                                    .sort = KOINE_OPERATION,
+                                                    .flags = i & 1 ? KOINE_IDEMPOTENT : 0,
+                                                    .in = place_of(base, i, 0),
+                                                    .out = place_of(base, i, 1),
+                                                    .raises = KOINE_MANY(raises, 1)};
+        features[2 * used + i] = (struct koine_feature){.name = number_name(arena, "e", i),
+                                                        .sort = KOINE_EVENT,
+                                                        .in = place_of(base, i, 2),
+                                                        .out = place_of(base, i, 2)};
+    }
+    features[3 * used] = (struct koine_feature){.name = KOINE_TEXT("tell"),
+                                                .sort = KOINE_OPERATION,
+                                                .flags = KOINE_ONEWAY,
+                                                .in = base + TELL_IN,
+                                                .out = base + TELL_OUT};
+}
+
 static void make_random(struct test_services *services, uint64_t seed)
 {
     struct random_source source = {seed};
     struct kn_arena *arena = &services->arena;
+    struct koine_interface *interface = &services->random;
     size_t count;
-    struct koine_type *types = random_types(&source, arena, &count);
-    uint32_t used = count < TEST_MEMBERS ? (uint32_t)count : TEST_MEMBERS;
-    struct koine_feature *features = kn_arena_zalloc(arena, used, sizeof *features);
-    for (uint32_t i = 0; i < used; i++) {
-        features[i] = (struct koine_feature){
-            .name = types[i].name, .sort = KOINE_ATTRIBUTE, .in = i, .out = i};
+    struct koine_type *types = make_types(services, &count, &source);
+    uint32_t used = services->random_count, base = (uint32_t)count - SHARED - 3 * used;
+    struct koine_feature *features = kn_arena_zalloc(arena, 3u * used + 1, sizeof *features);
+    make_features(features, arena, used, base);
+    for (uint32_t i = 0; i < used; i++)
         services->random_value[i] = random_value(&source, arena, &types[i]);
-    }
-    services->random = (struct koine_interface){
+    *interface = (struct koine_interface){
         .name = KOINE_TEXT("test::Random"),
         .types = KOINE_MANY(types, (uint32_t)count),
-        .features = KOINE_MANY(features, used),
+        .features = KOINE_MANY(features, 3 * used + 1),
     };
+    test_require(!kn_interface_hash(&interface->hash, interface) &&
+                     !kn_interface_check(interface, NULL),
+                 "no interface");
+}
+
+/* A value of an in, out or event struct of the random interface; free(). */
+static void *make_value(const struct test_services *services, uint32_t index, uint32_t which,
+                        uint64_t key)
+{
+    const struct koine_interface *interface = &services->random;
+    uint32_t base = interface->types.length - SHARED - 3 * services->random_count;
+    const struct koine_type *type = interface->types.ptr + place_of(base, index, which);
+    const struct koine_member *members = type->members.ptr;
+    const struct koine_member *number = &members[which == 1], *value = &members[which != 1];
+    char *all = calloc(1, type->size);
+    void *copy;
+    memcpy(all + number->offset, &key, sizeof key);
+    memcpy(all + value->offset, services->random_value[index],
+           koine_type_of_member(type, value)->size);
+    test_require(!koine_value_copy(&copy, type, all), "no value");
+    free(all);
+    return copy;
 }
 
 void test_services_init(struct test_services *services, uint64_t seed)
@@ -192,10 +304,68 @@ static const struct {
     void (*serve)(struct test_reply *reply, const struct kn_message *message);
 } scripts[] = {{"add", add}, {"set_target", set_target}, {"rooms", rooms}, {"swap", swap}};
 
+static void count(struct kn_map *executed, uint64_t key)
+{
+    if (!executed)
+        return;
+    uintptr_t before = (uintptr_t)kn_map_take(executed, key);
+    test_require(!kn_map_put(executed, key, (void *)(before + 1)), "no memory");
+}
+
+/* echo<i> of the random interface. */
+static void echo(struct test_reply *reply, struct test_state *state,
+                 const struct kn_message *message)
+{
+    const struct test_services *services = state->services;
+    uint32_t index = message->member - services->random_count;
+    const struct koine_type *in = message->body.type;
+    uint64_t key;
+    memcpy(&key, message->body.value, sizeof key);
+    count(state->executed, key);
+    const struct koine_member *value = &in->members.ptr[1];
+    if (koine_value_differ(koine_type_of_member(in, value),
+                           (const char *)message->body.value + value->offset,
+                           services->random_value[index]))
+        state->spoilt++;
+    if (test_outcome(key) == TEST_FAULT) {
+        fault(reply, TEST_FAULT_CODE, "as the key says");
+    } else if (test_outcome(key) == TEST_ODD) {
+        const struct {
+            uint64_t key;
+            struct koine_string text;
+        } odd = {key, KOINE_TEXT("odd")};
+        const struct koine_feature *feature = &message->interface->features.ptr[message->member];
+        answer_copy(reply, message->interface->types.ptr + feature->raises.ptr[0], &odd);
+        fault(reply, KOINE_FAULT_UNKNOWN, "an odd key");
+        reply->fault.name = "test::Odd";
+        reply->fault.type = reply->type;
+        reply->fault.value = reply->value;
+    } else {
+        reply->type = kn_feature_out(message->interface, message->member);
+        reply->value = make_value(services, index, 1, key);
+        reply->slow = test_outcome(key) == TEST_SLOW;
+    }
+}
+
+static void tell(struct test_state *state, const struct kn_message *message)
+{
+    uint64_t key;
+    memcpy(&key, message->body.value, sizeof key);
+    count(state->executed, key);
+    state->logged++;
+}
+
 static void call(struct test_reply *reply, struct test_state *state,
                  const struct kn_message *message)
 {
     const struct koine_feature *feature = &message->interface->features.ptr[message->member];
+    if (message->interface == &state->services->random) {
+        if (feature->flags & KOINE_ONEWAY)
+            tell(state, message);
+        else
+            echo(reply, state, message);
+        return;
+    }
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
         if (!strcmp(feature->name.ptr, scripts[i].name)) {
             scripts[i].serve(reply, message);
@@ -242,6 +412,16 @@ static void set(struct test_state *state, const struct kn_message *message)
     test_require(koine_value_copy(kept, body->type, body->value) == 0, "a value that is none");
 }
 
+static void describe(struct test_reply *reply, const struct test_state *state,
+                     struct kn_str service)
+{
+    const struct koine_interface *interface;
+    if (test_service_find(&interface, state->services, service))
+        fault(reply, KOINE_FAULT_NOT_FOUND, "no such service");
+    else
+        answer_copy(reply, kn_interface_type(), interface);
+}
+
 void test_service_serve(struct test_reply *reply, struct test_state *state,
                         const struct kn_message *message)
 {
@@ -250,6 +430,45 @@ void test_service_serve(struct test_reply *reply, struct test_state *state,
         get(reply, state, message);
     else if (message->kind == KN_MESSAGE_SET)
         set(state, message);
-    else
+    else if (message->kind == KN_MESSAGE_DESCRIBE)
+        describe(reply, state, message->service);
+    else if (message->kind == KN_MESSAGE_CALL)
         call(reply, state, message);
+}
+
+/* ---------------------------------------------------------------- events */
+
+void *test_service_event(struct kn_body *body, struct test_state *state,
+                         const struct koine_interface *interface, struct test_event event)
+{
+    const struct test_services *services = state->services;
+    uint32_t used = services->random_count;
+    struct test_reply reply = {.type = kn_feature_in(interface, event.member)};
+    const struct kn_message message = {.member = event.member, .interface = interface};
+    if (interface->features.ptr[event.member].sort == KOINE_ATTRIBUTE)
+        get(&reply, state, &message);
+    else if (interface == &services->random)
+        reply.value = make_value(services, event.member - 2 * used, 2, event.sequence);
+    else
+        answer_zero(&reply, reply.type);
+    *body = (struct kn_body){reply.type, reply.value};
+    return reply.value;
+}
+
+uint64_t test_service_sequence(const struct kn_body *body, const struct koine_interface *interface,
+                               uint32_t member)
+{
+    uint64_t key = UINT64_MAX;
+    if (interface->features.ptr[member].sort == KOINE_EVENT && body->type->members.length == 2 &&
+        !strcmp(body->type->members.ptr[0].name.ptr, "key"))
+        memcpy(&key, body->value, sizeof key);
+    return key;
+}
+
+void *test_service_arguments(struct kn_body *body, const struct test_services *services,
+                             uint32_t member, uint64_t key)
+{
+    void *value = make_value(services, member - services->random_count, 0, key);
+    *body = (struct kn_body){kn_feature_in(&services->random, member), value};
+    return value;
 }

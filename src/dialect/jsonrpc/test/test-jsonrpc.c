@@ -3,7 +3,7 @@
  * The limits, and what conversations in files cannot show.
  */
 #include "dialect/jsonrpc/server.h"
-#include "dialect/test-host.h"
+#include "dialect/sim.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 static struct test_services services;
-static struct test_host host;
+static struct sim_lone lone;
+static const struct kn_options serving = {.role = KN_SERVE, .transport = "tcp"};
 static struct kn_buffer text;
 
 static int load(void **state)
@@ -33,15 +34,16 @@ static int begin(void **state)
 {
     (void)state;
     kn_buffer_init(&text, 0);
-    test_host_init(&host, &kn_dialect_jsonrpc, &test_plain, &services, KN_STREAM);
-    return host.error;
+    sim_lone_init(&lone, &kn_dialect_jsonrpc, &serving, &sim_plain, &services);
+    sim_meet(&lone.peer, lone.endpoint, KN_STREAM);
+    return sim_lone_error(&lone);
 }
 
 static int end(void **state)
 {
     (void)state;
     kn_buffer_deinit(&text);
-    test_host_deinit(&host);
+    sim_lone_deinit(&lone);
     return 0;
 }
 
@@ -55,21 +57,21 @@ static void add_request(int id)
 
 static void feed(bool last)
 {
-    test_host_feed(&host, (struct kn_str){text.ptr ? text.ptr : "", text.length}, last);
+    sim_feed(&lone.peer, (struct kn_str){text.ptr ? text.ptr : "", text.length}, last);
     kn_buffer_clear(&text);
 }
 
 static size_t lines(void)
 {
     size_t count = 0;
-    for (size_t i = 0; i < host.out.length; i++)
-        count += host.out.ptr[i] == '\n';
+    for (size_t i = 0; i < lone.peer.out.length; i++)
+        count += lone.peer.out.ptr[i] == '\n';
     return count;
 }
 
 static bool said(const char *what)
 {
-    return host.out.ptr && strstr(host.out.ptr, what);
+    return lone.peer.out.ptr && strstr(lone.peer.out.ptr, what);
 }
 
 static void input_stops_while_too_many_requests_wait(void **state)
@@ -80,14 +82,14 @@ static void input_stops_while_too_many_requests_wait(void **state)
         kn_buffer_char(&text, '\n');
     }
     feed(false);
-    assert_int_equal(host.waiting, JSONRPC_WAITING_MAX);
-    assert_true(host.stopped);
-    test_host_run(&host, 1);
-    assert_int_equal(host.waiting, JSONRPC_WAITING_MAX);
+    assert_int_equal(lone.peer.channel->waiting, JSONRPC_WAITING_MAX);
+    assert_true(lone.peer.channel->stopped);
+    (void)sim_run(&lone.sim, 1, KOINE_FOREVER);
+    assert_int_equal(lone.peer.channel->waiting, JSONRPC_WAITING_MAX);
     assert_int_equal(lines(), 1);
-    test_host_run(&host, -1);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_int_equal(lines(), JSONRPC_WAITING_MAX + 50);
-    assert_false(host.stopped);
+    assert_false(lone.peer.channel->stopped);
 }
 
 static void notifications_count_as_waiting(void **state)
@@ -96,18 +98,18 @@ static void notifications_count_as_waiting(void **state)
     for (int i = 0; i < JSONRPC_WAITING_MAX + 5; i++)
         kn_buffer_text(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"plant/thermostat.rooms\"}\n");
     feed(true);
-    assert_int_equal(host.waiting, JSONRPC_WAITING_MAX);
-    test_host_run(&host, -1);
-    assert_int_equal(host.out.length, 0);
-    assert_false(host.open);
+    assert_int_equal(lone.peer.channel->waiting, JSONRPC_WAITING_MAX);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
+    assert_int_equal(lone.peer.out.length, 0);
+    assert_null(lone.peer.channel);
 }
 
 /* What it asked is not even read while it does not take what it was answered. */
 static void input_stops_while_the_peer_does_not_read(void **state)
 {
-    static const struct test_plan slow = {.slow_every = 1, .allocations = -1};
+    static const struct sim_plan slow = {.slow_every = 1, .allocations = -1};
     (void)state;
-    host.plan = &slow;
+    lone.sim.plan = &slow;
     for (int i = 0; i < 3; i++) {
         kn_buffer_text(&text, "[]\n");
         add_request(i);
@@ -115,11 +117,11 @@ static void input_stops_while_the_peer_does_not_read(void **state)
     }
     feed(false);
     assert_int_equal(lines(), 1);
-    assert_int_equal(host.waiting, 0);
-    assert_true(host.stopped);
-    test_host_run(&host, -1);
+    assert_int_equal(lone.peer.channel->waiting, 0);
+    assert_true(lone.peer.channel->stopped);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_int_equal(lines(), 6);
-    assert_false(host.stopped);
+    assert_false(lone.peer.channel->stopped);
 }
 
 static void a_channel_is_closed_once(void **state)
@@ -127,12 +129,10 @@ static void a_channel_is_closed_once(void **state)
     (void)state;
     kn_buffer_text(&text, "[]\n");
     feed(true);
-    assert_true(host.closing);
-    host.inside = true;
-    assert_int_equal(kn_dialect_jsonrpc.channel(&host.channel, KN_WRITABLE), 0);
-    host.inside = false;
-    test_host_run(&host, -1);
-    assert_false(host.open);
+    assert_true(lone.peer.channel->closing);
+    assert_true(sim_tell_change(lone.peer.channel, KN_WRITABLE));
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
+    assert_null(lone.peer.channel);
 }
 
 static void make_batch(int count)
@@ -150,16 +150,16 @@ static void batches_have_a_limit_and_one_beyond_it_runs_nothing(void **state)
     (void)state;
     make_batch(JSONRPC_BATCH_MAX + 1);
     feed(false);
-    assert_int_equal(host.waiting, 0);
+    assert_int_equal(lone.peer.channel->waiting, 0);
     assert_true(said("\"code\":-32600") && lines() == 1);
     make_batch(JSONRPC_BATCH_MAX);
     add_request(7);
     feed(true);
-    assert_true(host.stopped || host.waiting == JSONRPC_WAITING_MAX);
-    test_host_run(&host, -1);
+    assert_true(lone.peer.channel->stopped || lone.peer.channel->waiting == JSONRPC_WAITING_MAX);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_int_equal(lines(), 3);
     assert_true(said("\"id\":1023}]\n{\"jsonrpc\":\"2.0\",\"result\":8,\"id\":7}\n"));
-    assert_false(host.open);
+    assert_null(lone.peer.channel);
 }
 
 static void a_line_that_is_too_long_ends_the_channel_after_what_waits(void **state)
@@ -169,14 +169,14 @@ static void a_line_that_is_too_long_ends_the_channel_after_what_waits(void **sta
     kn_buffer_text(&text, "\n\"");
     kn_buffer_fill(&text, 'x', JSONRPC_TEXT_MAX);
     feed(false);
-    assert_int_equal(host.waiting, 1);
+    assert_int_equal(lone.peer.channel->waiting, 1);
     assert_true(said("-32600") && said("too long"));
-    test_host_feed(&host, KN_STR("\"\n{}\n"), false);
-    test_host_run(&host, -1);
+    sim_feed(&lone.peer, KN_STR("\"\n{}\n"), false);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_int_equal(lines(), 2);
     assert_true(said("\"result\":2"));
-    assert_false(host.open);
-    assert_int_equal(host.error, 0);
+    assert_null(lone.peer.channel);
+    assert_int_equal(lone.peer.error, 0);
 }
 
 static void the_longest_line_is_still_read(void **state)
@@ -185,10 +185,10 @@ static void the_longest_line_is_still_read(void **state)
     add_request(1);
     kn_buffer_fill(&text, ' ', JSONRPC_TEXT_MAX - text.length);
     for (size_t at = 0, length = text.length; at < length; at += 65536)
-        test_host_feed(&host, (struct kn_str){text.ptr + at, 65536}, false);
-    assert_int_equal(host.out.length, 0);
-    test_host_feed(&host, KN_STR("\n"), false);
-    test_host_run(&host, -1);
+        sim_feed(&lone.peer, (struct kn_str){text.ptr + at, 65536}, false);
+    assert_int_equal(lone.peer.out.length, 0);
+    sim_feed(&lone.peer, KN_STR("\n"), false);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_true(said("\"result\":2") && lines() == 1);
 }
 
@@ -203,13 +203,13 @@ static void an_id_may_be_long_but_not_endless(void **state)
     }
     feed(false);
     assert_true(said("'id' is too long") && lines() == 1);
-    test_host_run(&host, -1);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_true(said("iii\"}\n") && lines() == 2);
 }
 
 static void an_answer_that_is_too_long_is_an_error(void **state)
 {
-    struct jsonrpc_endpoint *endpoint = (struct jsonrpc_endpoint *)host.endpoint;
+    struct jsonrpc_endpoint *endpoint = (struct jsonrpc_endpoint *)lone.endpoint->endpoint;
     (void)state;
     assert_int_equal(endpoint->out.limit, JSONRPC_ANSWER_MAX);
     endpoint->out.limit = 400;
@@ -220,7 +220,7 @@ static void an_answer_that_is_too_long_is_an_error(void **state)
         kn_buffer_text(&text, "\"]}\n");
     }
     feed(false);
-    test_host_run(&host, -1);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_true(said("xxx\",\"b\":\"\",\"length\":300},\"id\":300}"));
     assert_true(said("-32008") && said("\"id\":400") && said("\"completion\":\"yes\""));
     assert_int_equal(lines(), 2);
@@ -228,14 +228,15 @@ static void an_answer_that_is_too_long_is_an_error(void **state)
 
 static void work_space_of_a_large_request_is_given_back(void **state)
 {
-    const struct jsonrpc_endpoint *endpoint = (const struct jsonrpc_endpoint *)host.endpoint;
+    const struct jsonrpc_endpoint *endpoint =
+        (const struct jsonrpc_endpoint *)lone.endpoint->endpoint;
     (void)state;
     kn_buffer_text(
         &text, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"plant/thermostat.swap\",\"params\":[\"");
     kn_buffer_fill(&text, 'x', 1 << 20);
     kn_buffer_text(&text, "\",\"\"]}\n");
     feed(false);
-    test_host_run(&host, -1);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
     assert_true(said("\"length\":1048576"));
     assert_true(endpoint->out.room <= JSONRPC_KEPT_MAX);
     assert_null(endpoint->arena.first);
@@ -243,18 +244,18 @@ static void work_space_of_a_large_request_is_given_back(void **state)
 
 static void a_request_alone_costs_the_peer_one_small_record(void **state)
 {
-    size_t before = host.memory_used;
+    size_t before = lone.peer.channel->memory_used;
     (void)state;
     add_request(3);
     kn_buffer_char(&text, '\n');
     feed(false);
-    assert_true(host.memory_used - before == sizeof(struct jsonrpc_pending) + 1);
+    assert_true(lone.peer.channel->memory_used - before == sizeof(struct jsonrpc_pending) + 1);
     kn_buffer_text(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"plant/thermostat.rooms\"}\n");
-    size_t with_one = host.memory_used;
+    size_t with_one = lone.peer.channel->memory_used;
     feed(false);
-    assert_int_equal(host.memory_used, with_one);
-    test_host_run(&host, -1);
-    assert_int_equal(host.memory_used, before);
+    assert_int_equal(lone.peer.channel->memory_used, with_one);
+    (void)sim_run(&lone.sim, -1, KOINE_FOREVER);
+    assert_int_equal(lone.peer.channel->memory_used, before);
 }
 
 static void addresses_are_what_a_client_has_to_say(void **state)
