@@ -10,12 +10,13 @@
 
 const struct sim_plan sim_plain = {.allocations = -1};
 bool test_inside;
+char test_run_name[200];
 
 enum { ALIVE = 0x6c697665, DEAD = 0x64656164, STEPS_MAX = 4000000 };
 
 void test_broken(const char *file, int line, const char *what)
 {
-    fprintf(stderr, "%s:%d: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: %s%s\n", file, line, what, test_run_name);
     abort();
 }
 
@@ -173,6 +174,8 @@ bool sim_tell_feed(struct sim_channel *channel, const struct kn_input *input)
         memcpy(octets, input->data.ptr, input->data.length);
     copy.data.ptr = octets;
     sim_note(endpoint->sim, channel, input->end ? "feed, end" : "feed", input->data);
+    if (endpoint->heard)
+        kn_buffer_str(endpoint->heard, input->data);
     sim_enter(endpoint);
     int rc = sim_leave(endpoint, endpoint->dialect->feed(&channel->channel, &copy));
     free(octets);
@@ -276,6 +279,13 @@ void sim_channel_close(struct sim_channel *channel, int error)
     channel->channel.error = error;
     (void)sim_tell_change(channel, KN_CLOSED);
     sim_wants_check(channel);
+    free_channel(channel);
+}
+
+void sim_channel_discard(struct sim_channel *channel)
+{
+    forget_events(channel);
+    channel->other = NULL;
     free_channel(channel);
 }
 
@@ -397,6 +407,8 @@ void sim_hang_up(struct sim_peer *peer)
 void sim_part(struct sim_peer *peer)
 {
     sim_hang_up(peer);
+    for (size_t i = 0; i < peer->fd_count; i++)
+        close(peer->fds[i]);
     kn_buffer_deinit(&peer->out);
 }
 
@@ -444,7 +456,9 @@ void sim_lone_init(struct sim_lone *lone, const struct kn_dialect *dialect,
     *lone = (struct sim_lone){.peer = {.channel = NULL}};
     sim_init(&lone->sim, plan, services);
     kn_buffer_init(&lone->peer.out, 0);
-    lone->endpoint = sim_start(&lone->sim, dialect, options, NULL);
+    bool reaches = options->role == KN_REACH;
+    lone->endpoint =
+        sim_start(&lone->sim, dialect, options, reaches ? "tcp://127.0.0.1:7000" : NULL);
 }
 
 void sim_lone_deinit(struct sim_lone *lone)

@@ -26,10 +26,11 @@
 #include "dialect/test-service.h"
 #include "value/test-random.h"
 
-/* Prints and aborts. */
+/* Says what, and in which run, and aborts. */
 #define test_require(condition, what) \
     ((condition) ? (void)0 : test_broken(__FILE__, __LINE__, what))
 void test_broken(const char *file, int line, const char *what) __attribute__((noreturn));
+extern char test_run_name[200];
 
 enum {
     SIM_PATH = 108,
@@ -94,6 +95,7 @@ struct sim {
     struct kn_list events, endpoints, directory;
     struct sim_endpoint *inside; /* a function of it runs */
     struct kn_list scratch;      /* struct sim_scratch */
+    struct sim_peer *acceptor;   /* whom a connect reaches where nobody listens, once; or NULL */
     uint16_t port;               /* the last that was taken */
     uint64_t serial;
     unsigned endpoint_count, channel_count;
@@ -113,8 +115,9 @@ struct sim_endpoint {
     struct sim_endpoint *below; /* the transport that it runs on, NULL: the network */
     unsigned number, writes, deliveries, deaths;
     long allocated;
-    bool refused; /* memory, at some time: now it may fail */
-    int error;    /* of `start`, or what it ended by */
+    bool refused;            /* memory, at some time: now it may fail */
+    int error;               /* of `start`, or what it ended by */
+    struct kn_buffer *heard; /* all that is fed to it; or NULL */
 };
 
 /* Whoever is at the other end of a channel and is no endpoint: the test. */
@@ -122,6 +125,8 @@ struct sim_peer {
     struct sim_channel *channel; /* NULL: closed */
     struct kn_buffer out;        /* what was written to it */
     int error;                   /* what the channel was closed with */
+    int fds[SIM_FDS];            /* what was passed to it */
+    size_t fd_count;
 };
 
 /* Where something listens or wants to. */
@@ -259,6 +264,8 @@ struct sim_channel *sim_channel_new(struct sim_endpoint *endpoint, enum kn_shape
 bool sim_channel_open(struct sim_channel *channel);
 /* KN_CLOSED, now, and all that belongs to it is gone. */
 void sim_channel_close(struct sim_channel *channel, int error);
+/* One that was never opened. */
+void sim_channel_discard(struct sim_channel *channel);
 /* The same, but there is no such channel: KN_REFUSED. */
 void sim_channel_refuse(struct sim_channel *channel, int error);
 

@@ -130,10 +130,12 @@ static int host_write(struct kn_channel *which, struct kn_str octets)
 static int host_pass(struct kn_channel *which, struct kn_str octets, const int *fds, size_t count)
 {
     struct sim_channel *channel = begin(which);
-    if (count && (channel->peer || channel->channel.shape != KN_STREAM || !channel->place.local))
+    struct sim_peer *peer = channel->peer;
+    bool local = channel->place.local || peer;
+    if (count && (which->shape != KN_STREAM || !local))
         return end(KOINE_EUNSUPPORTED);
     test_require(octets.length && count <= SIM_FDS, "descriptors without an octet, or too many");
-    if (count) {
+    if (count && !peer) {
         struct sim_fds *passed = calloc(1, sizeof *passed);
         passed->at = channel->written;
         passed->count = count;
@@ -141,6 +143,8 @@ static int host_pass(struct kn_channel *which, struct kn_str octets, const int *
             passed->fds[i] = dup(fds[i]);
         kn_list_append(&channel->fds, &passed->in_channel);
     }
+    for (size_t i = 0; peer && i < count && peer->fd_count < SIM_FDS; i++)
+        peer->fds[peer->fd_count++] = dup(fds[i]);
     return end(sim_write(channel, octets));
 }
 
@@ -193,9 +197,7 @@ static void host_close(struct kn_channel *which)
     struct sim_channel *channel = begin(which);
     test_require(which->shape != KN_HOME, "home is closed by stop");
     require_open(channel, "closed twice");
-    bool gives_up = channel->endpoint->options.role == KN_REACH || channel->over == false;
-    test_require(!channel->waiting || gives_up || which->shape == KN_DATAGRAM,
-                 "closed while calls wait for answers");
+    test_require(!channel->waiting, "closed while calls wait for answers");
     channel->closing = true;
     sim_finish(channel);
     (void)end(0);

@@ -369,17 +369,27 @@ static void try(struct sim_want *want)
         finish(want, NULL, 0);
 }
 
-void sim_wants_retry(struct sim_endpoint *endpoint)
+static bool retry(struct sim_channel *channel)
 {
-    if (!endpoint->home)
-        return;
-    KN_LIST_EACH(at, &endpoint->home->wants)
+    KN_LIST_EACH(at, &channel->wants)
     {
         struct sim_want *want = KN_LIST_ENTRY(at, struct sim_want, in_channel);
         if (!want->sent) {
             try(want);
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+void sim_wants_retry(struct sim_endpoint *endpoint)
+{
+    if (endpoint->home)
+        (void)retry(endpoint->home);
+    KN_LIST_EACH(at, &endpoint->channels)
+    {
+        if (retry(KN_LIST_ENTRY(at, struct sim_channel, in_endpoint)))
+            return;
     }
 }
 

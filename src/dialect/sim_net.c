@@ -425,7 +425,7 @@ static uint16_t free_port(struct sim *sim)
     return sim->port = sim->port < 65000 ? (uint16_t)(sim->port + 1) : 40001;
 }
 
-static void join(struct sim_channel *channel, struct sim_channel *listener)
+static struct sim_channel *join(struct sim_channel *channel, struct sim_channel *listener)
 {
     struct sim_channel *server =
         sim_channel_new(listener->endpoint, channel->place.shape, listener->channel.cookie);
@@ -437,8 +437,18 @@ static void join(struct sim_channel *channel, struct sim_channel *listener)
     if (channel->place.local)
         server->channel.caller = channel->channel.caller =
             (struct koine_caller){.pid = 77, .uid = 1000, .gid = 1000};
-    if (sim_channel_open(server))
-        sim_arrive(server);
+    return server;
+}
+
+/* Opens both ends, this one first or last; what was written already arrives. */
+static void open_both(struct sim_channel *first, struct sim_channel *second)
+{
+    if (!sim_channel_open(first)) {
+        sim_channel_discard(second);
+        return;
+    }
+    if (sim_channel_open(second))
+        sim_arrive(second);
 }
 
 /* What connect or listen wanted has been decided: `key` is the cookie. */
@@ -449,25 +459,34 @@ static void wanted(struct sim_event *event)
     struct sim *sim = event->sim;
     struct sim_channel *listener = find(sim, place);
     bool datagrams = place->shape == KN_DATAGRAM;
+    struct sim_peer *peer = listener ? NULL : sim->acceptor;
     struct sim_channel *channel = sim_channel_new(endpoint, place->shape, event->key);
     channel->place = *place;
     channel->channel.peer = address_of(place);
     channel->channel.local = channel->channel.peer;
     channel->channel.local.port = place->local ? 0 : free_port(sim);
+    if (peer && !peer->channel) {
+        sim->acceptor = NULL;
+        peer->channel = channel;
+        channel->peer = peer;
+        (void)sim_channel_open(channel);
+        return;
+    }
     if ((!datagrams && (!listener || listener->channel.shape != KN_LISTENER)) ||
         sim_trouble(sim, sim->plan->refused, 100)) {
         sim->troubles++;
         sim_channel_refuse(channel, KOINE_EDOWN);
         return;
     }
-    bool first = place->shape == KN_EXCHANGE || datagrams || sim_chance(sim, 1, 2);
-    if (!first)
-        join(channel, listener);
-    bool open = sim_channel_open(channel);
-    if (open && first && !datagrams && place->shape != KN_EXCHANGE)
-        join(channel, listener);
-    else if (open)
-        sim_arrive(channel);
+    if (place->shape == KN_EXCHANGE || datagrams) {
+        (void)sim_channel_open(channel);
+        return;
+    }
+    struct sim_channel *server = join(channel, listener);
+    if (sim_chance(sim, 1, 2))
+        open_both(channel, server);
+    else
+        open_both(server, channel);
 }
 
 int sim_connect(struct sim_endpoint *endpoint, struct kn_str uri, uint64_t cookie)

@@ -18,4 +18,7 @@ void test_form_get(struct kn_buffer *request, struct kn_str service, struct kn_s
 void test_form_set(struct kn_buffer *request, struct kn_str service, struct kn_str attribute,
                    struct kn_str answer);
 
+/* The options of an endpoint of a pair, one of several sets by `choice`. */
+const struct kn_option *test_form_options(size_t *countp, enum kn_role role, uint32_t choice);
+
 #endif

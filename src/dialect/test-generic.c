@@ -10,12 +10,15 @@
  */
 #include "dialect/sim.h"
 #include "dialect/test-form.h"
+#include "dialect/test-pair.h"
 
 #include <glob.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 extern const struct kn_dialect KN_DIALECT;
@@ -31,6 +34,7 @@ struct conversation {
 
 static struct conversation conversations[CONVERSATIONS];
 static size_t conversation_count;
+static const struct conversation *recorded; /* NULL: it reaches not */
 static struct test_services services;
 static const struct kn_options serving = {.role = KN_SERVE, .transport = "tcp"};
 
@@ -98,12 +102,29 @@ static void load(const char *pattern, enum kn_shape shape)
     globfree(&found);
 }
 
+/* What the two roles say to each other is a conversation too. */
+static void record(void)
+{
+    struct kn_buffer to_serve, to_reach;
+    struct conversation *one = &conversations[conversation_count];
+    kn_buffer_init(&to_serve, 0);
+    kn_buffer_init(&to_reach, 0);
+    if (!test_pair_record(&to_serve, &to_reach, &KN_DIALECT, &services))
+        return;
+    *one = (struct conversation){.name = strdup("recorded"), .shape = KN_STREAM};
+    (void)kn_buffer_steal(&one->in, &one->in_length, &to_serve);
+    (void)kn_buffer_steal(&one->out, &one->out_length, &to_reach);
+    recorded = one;
+    conversation_count++;
+}
+
 static int load_all(void **state)
 {
     (void)state;
+    test_services_init(&services, 1);
+    record();
     load(KN_TEST_DIR "/stream-*.in", KN_STREAM);
     load(KN_TEST_DIR "/exchange-*.in", KN_EXCHANGE);
-    test_services_init(&services, 1);
     return conversation_count == 0;
 }
 
@@ -430,7 +451,123 @@ static void what_is_read_can_be_written_back(void **state)
     }
 }
 
-int main(void)
+/* ---------------------------------------------------------------- reaching */
+
+static const struct sim_plan quiet = {.seed = 7, .allocations = -1};
+static unsigned wanted_replies;
+
+/* True when every request got its answer. With three pieces the rest never comes. */
+static bool answer_in_pieces(const struct sim_plan *plan, const size_t *ends, size_t count)
+{
+    struct test_alone alone;
+    size_t at = 0;
+    test_alone_init(&alone, &KN_DIALECT, plan, &services);
+    for (size_t i = 0; i < count; at = ends[i++]) {
+        sim_feed(&alone.lone.peer, (struct kn_str){recorded->out + at, ends[i] - at}, false);
+        run(&alone.lone, -1);
+    }
+    size_t rest = recorded->out_length - at;
+    if (count < 3)
+        sim_feed(&alone.lone.peer, (struct kn_str){recorded->out + at, rest}, true);
+    unsigned replies = test_alone_replies(&alone);
+    test_alone_deinit(&alone);
+    return replies == wanted_replies;
+}
+
+static void answers_may_be_split_at_every_octet(void **state)
+{
+    struct test_alone alone;
+    (void)state;
+    test_alone_init(&alone, &KN_DIALECT, &quiet, &services);
+    sim_feed(&alone.lone.peer, (struct kn_str){recorded->out, recorded->out_length}, false);
+    wanted_replies = test_alone_replies(&alone);
+    test_alone_deinit(&alone);
+    assert_true(wanted_replies > 3);
+    for (size_t end = 0; end <= recorded->out_length; end++)
+        assert_true(answer_in_pieces(&quiet, &end, 1));
+}
+
+static void a_server_that_is_gone_ends_what_was_asked(void **state)
+{
+    static const struct sim_plan late = {
+        .seed = 7, .late = true, .slow_every = 2, .allocations = -1};
+    (void)state;
+    for (size_t end = 0; end <= recorded->out_length; end++) {
+        size_t ends[3] = {end / 2, end, end};
+        (void)answer_in_pieces(end % 2 ? &late : &quiet, ends, 3);
+    }
+}
+
+static void every_allocation_of_who_reaches_may_fail(void **state)
+{
+    struct sim_plan plan = {.seed = 7};
+    size_t third = recorded->out_length / 3;
+    long failed = 0;
+    (void)state;
+    for (; plan.allocations < 100000; plan.allocations++, failed++)
+        if (answer_in_pieces(&plan, &third, 1))
+            break;
+    assert_true(failed > 0 && plan.allocations < 100000);
+    plan.allocations = -1;
+    for (plan.quota = 1; plan.quota < 6000; plan.quota += 67)
+        (void)answer_in_pieces(&plan, &third, 1);
+}
+
+static void every_malloc_of_who_reaches_may_fail(void **state)
+{
+    size_t third = recorded->out_length / 3;
+    long most = 0;
+    bool good = false;
+    (void)state;
+    for (; !good && most < 100000; most++) {
+        mallocs_left = most;
+        good = answer_in_pieces(&quiet, &third, 1);
+        mallocs_left = -1;
+    }
+    assert_true(good);
+}
+
+/* ---------------------------------------------------------------- both roles */
+
+enum { RUN_SECONDS = 3, REACHING = 5 };
+
+static uint64_t first_seed;
+
+static void both_roles_keep_their_word_whatever_happens(void **state)
+{
+    (void)state;
+    printf("# runs from --seed %llu\n", (unsigned long long)first_seed);
+    unsigned runs = test_pair_runs(&KN_DIALECT, first_seed, RUN_SECONDS, UINT_MAX);
+    printf("# %u runs: ", runs);
+    test_pair_report();
+    assert_true(runs > 0);
+}
+
+/* -- by hand: --seed N [--runs N] [--print] [--bug NAME] -- */
+
+static int run_by_hand(int argc, char **argv)
+{
+    unsigned runs = 1;
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (!strcmp(argv[i], "--print"))
+            test_pair_print = true;
+        else if (!strcmp(argv[i], "--seed") && more)
+            first_seed = strtoull(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--runs") && more)
+            runs = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--bug") && more)
+            test_pair_bug = argv[++i];
+        else
+            return 2;
+    }
+    runs = test_pair_runs(&KN_DIALECT, first_seed, 1e9, runs);
+    printf("%u runs from --seed %llu: ", runs, (unsigned long long)first_seed);
+    test_pair_report();
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_are_answered_as_written),
@@ -443,6 +580,16 @@ int main(void)
         cmocka_unit_test(every_malloc_may_fail),
         cmocka_unit_test(late_and_shuffled_answers_are_the_same),
         cmocka_unit_test(what_is_read_can_be_written_back),
+        /* These need both roles. */
+        cmocka_unit_test(answers_may_be_split_at_every_octet),
+        cmocka_unit_test(a_server_that_is_gone_ends_what_was_asked),
+        cmocka_unit_test(every_allocation_of_who_reaches_may_fail),
+        cmocka_unit_test(every_malloc_of_who_reaches_may_fail),
+        cmocka_unit_test(both_roles_keep_their_word_whatever_happens),
     };
-    return cmocka_run_group_tests(tests, load_all, drop_all);
+    size_t count = sizeof tests / sizeof *tests - (KN_DIALECT.identity->reaches ? 0 : REACHING);
+    first_seed = (uint64_t)time(NULL) * 1000000;
+    if (argc > 1)
+        return run_by_hand(argc, argv);
+    return _cmocka_run_group_tests("generic", tests, count, load_all, drop_all);
 }

@@ -185,7 +185,7 @@ int test_service_find(const struct koine_interface **interfacep,
         *interfacep = services->thermostat;
     else if (kn_str_equal(name, KN_STR("test/everything")))
         *interfacep = services->everything;
-    else if (kn_str_equal(name, KN_STR("test/random")))
+    else if (kn_str_equal(name, KN_STR("test/random")) || !name.length)
         *interfacep = &services->random;
     else if (kn_str_equal(name, KN_STR("test/gone")))
         return KOINE_EDOWN;
@@ -465,10 +465,12 @@ uint64_t test_service_sequence(const struct kn_body *body, const struct koine_in
     return key;
 }
 
-void *test_service_arguments(struct kn_body *body, const struct test_services *services,
-                             uint32_t member, uint64_t key)
+void *test_service_echo(struct kn_body *body, const struct test_services *services, uint32_t member,
+                        uint64_t key, bool out)
 {
-    void *value = make_value(services, member - services->random_count, 0, key);
-    *body = (struct kn_body){kn_feature_in(&services->random, member), value};
+    const struct koine_interface *interface = &services->random;
+    void *value = make_value(services, member - services->random_count, out, key);
+    *body = (struct kn_body){
+        out ? kn_feature_out(interface, member) : kn_feature_in(interface, member), value};
     return value;
 }

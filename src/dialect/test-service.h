@@ -2,8 +2,8 @@
  *
  * The services of the simulated network: "plant/thermostat" as in examples/thermostat.idl,
  * "test/everything" of the reader's test file, whose operations give back what they were given,
- * "test/gone", which is down, "test/secret", which is not permitted, and "test/random", whose types are
- * random. For each of its types T that has
+ * "test/gone", which is down, "test/secret", which is not permitted, and "test/random", also "", whose types
+ * are random. For each of its types T that has
  *
  *      attribute T T<i>                                   which has one value, and takes no other
  *      T echo<i>(in uint64 key, in T value, out uint64 key) raises (Odd)       idempotent where i is odd
@@ -88,8 +88,8 @@ void *test_service_event(struct kn_body *body, struct test_state *state,
 /* The number of a sample of test/random, else UINT64_MAX. */
 uint64_t test_service_sequence(const struct kn_body *body, const struct koine_interface *interface,
                                uint32_t member);
-/* What an echo of test/random gets, and gives: `body` of the in struct with this key; free() the value. */
-void *test_service_arguments(struct kn_body *body, const struct test_services *services,
-                             uint32_t member, uint64_t key);
+/* What echo `member` of test/random is given with this key, or what it gives; free() the answer. */
+void *test_service_echo(struct kn_body *body, const struct test_services *services, uint32_t member,
+                        uint64_t key, bool out);
 
 #endif

@@ -91,3 +91,11 @@ void test_form_set(struct kn_buffer *request, struct kn_str service, struct kn_s
     }
     kn_buffer_text(request, "}\n");
 }
+
+const struct kn_option *test_form_options(size_t *countp, enum kn_role role, uint32_t choice)
+{
+    (void)role;
+    (void)choice;
+    *countp = 0;
+    return NULL;
+}
