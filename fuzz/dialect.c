@@ -2,10 +2,10 @@
  *
  * Any octets as the input of a dialect, through the simulated network of its tests. The last eight octets are
  * the world: shape, splits, late and shuffled answers, a slow peer, a full host, little memory, an end
- * in the middle. What must not happen: a crash, a broken contract (sim.h aborts), memory that is
+ * in the middle. What must not happen: a crash, a broken contract (test-sim.h aborts), memory that is
  * left, output that is not well-formed, a channel that is never ended.
  */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 #include "dialect/test-form.h"
 
 #include <stdlib.h>

@@ -6,9 +6,9 @@
  *      whole | split everywhere | cut anywhere | each allocation failing | late, shuffled, slow, full
  *      what a get answers can be set again: encode, decode, equal
  *
- * The simulated network (sim.h) aborts when the contract is broken. The seed of a random run is printed.
+ * The simulated network (test-sim.h) aborts when the contract is broken. The seed of a random run is printed.
  */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 #include "dialect/test-form.h"
 #include "dialect/test-pair.h"
 

@@ -6,7 +6,7 @@
 #ifndef KN_DIALECT_TEST_PAIR_H
 #define KN_DIALECT_TEST_PAIR_H
 
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 /* Put into the options of both; NULL: none. */
 extern const char *test_pair_bug;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dialect/test-service.h"
 
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 #include "value/types.h"
 
 #include <koine/value.h>

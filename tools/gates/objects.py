@@ -4,7 +4,7 @@
 a dialect with the dialect's name: its files are one module, and nobody else includes their headers.
 
 It looks at the objects that compile_commands.json of a build folder names: of sources in src/ that are
-neither tests nor generated.
+neither tests (test/, test-*) nor generated.
 """
 import json
 import pathlib
@@ -17,13 +17,17 @@ import gate
 OURS = re.compile(r"(?:kn|koine)_\w+(?:\.\w+)*$")
 
 
+def is_test(source):
+    parts = source.parts[::-1]
+    return any(part == "test" or part.startswith("test-") for part in parts[:parts.index("src")])
+
+
 def objects(build):
     """(source, object) pairs."""
     commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     sources = [(pathlib.Path(build, c["file"]).resolve(), build / c["output"]) for c in commands]
     return [(s, o) for s, o in sources
-            if "src" in s.parts and "test" not in s.parts and o.exists()
-            and not s.name.startswith("test-")
+            if "src" in s.parts and not is_test(s) and o.exists()
             and build.resolve() not in s.parents]
 
 

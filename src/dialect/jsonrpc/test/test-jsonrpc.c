@@ -3,7 +3,7 @@
  * The limits, and what conversations in files cannot show.
  */
 #include "dialect/jsonrpc/server.h"
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 #include "base/hash.h"
 

@@ -8,7 +8,7 @@
  * while later learns that nobody is there. A connection that breaks takes along what was on its way, and
  * its ends learn of it at different times.
  */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,11 +13,13 @@
  * `end` or `close`, frees twice, leaves memory behind, delivers what is no value, answers twice or nobody,
  * takes a request and lets it go under, uses a channel that is gone.
  *
- *      sim.c         the world: events, endpoints, channels     sim_host.c    what a dialect calls
- *      sim_net.c     how octets move                            sim_native.c  services and callers
+ *      test-sim.c         the world: events, endpoints, channels
+ *      test-sim-host.c    what a dialect calls
+ *      test-sim-net.c     how octets move
+ *      test-sim-native.c  services and callers
  */
-#ifndef KN_DIALECT_SIM_H
-#define KN_DIALECT_SIM_H
+#ifndef KN_DIALECT_TEST_SIM_H
+#define KN_DIALECT_TEST_SIM_H
 
 #include "base/buffer.h"
 #include "base/list.h"
@@ -174,7 +176,7 @@ struct sim_channel {
     unsigned legs; /* of AUTH */
 };
 
-/* ------------------------------------------------------------------ world: sim.c */
+/* ------------------------------------------------------------------ world: test-sim.c */
 
 void sim_init(struct sim *sim, const struct sim_plan *plan, const struct test_services *services);
 /* Ends all endpoints; nothing may be left. */
@@ -218,7 +220,7 @@ int sim_lone_error(const struct sim_lone *lone);
 /* Whether memory may be refused now: only what runs for a dialect is. */
 extern bool test_inside;
 
-/* ------------------------------------------------------------------ callers: sim_native.c */
+/* ------------------------------------------------------------------ callers: test-sim-native.c */
 
 struct sim_want {
     struct kn_list in_channel;

@@ -5,7 +5,7 @@
  * that serves stand the services of test-service.h: each request is a struct sim_call until its answer, a
  * subscription until its end. Where a protocol has requests both ways, both are at both.
  */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 #include "dialect/fault.h"
 #include "value/types.h"

@@ -3,7 +3,7 @@
  * The functions of struct kn_host. Each checks that it may be called now, and does what it does by the
  * other files of the world.
  */
-#include "dialect/sim.h"
+#include "dialect/test-sim.h"
 
 #include <koine/value.h>
 
