@@ -263,6 +263,7 @@ static void fill_part(struct sim_channel *channel, struct sim_channel *from, str
     if (!full)
         return;
     channel->fill.into = NULL;
+    channel->endpoint->sim->filled++;
     (void)sim_tell_wake(channel, channel->fill.cookie, &answer);
 }
 

@@ -373,6 +373,8 @@ void sim_restart(struct sim_endpoint *endpoint)
 
 void sim_meet(struct sim_peer *peer, struct sim_endpoint *endpoint, enum kn_shape shape)
 {
+    if (!peer->out.limit)
+        kn_buffer_init(&peer->out, 0);
     if (!endpoint->endpoint) {
         peer->error = endpoint->error;
         return;

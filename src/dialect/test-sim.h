@@ -101,6 +101,7 @@ struct sim {
     uint16_t port;               /* the last that was taken */
     uint64_t serial;
     unsigned endpoint_count, channel_count;
+    unsigned filled;        /* by `fill`: how often */
     struct kn_map executed; /* key of a request of test/random: how often it ran */
 };
 
