@@ -4,8 +4,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build/release
 FUZZ_SECONDS ?= 60
+SEED ?= $(shell date +%s)000000
+RUNS ?= 100000
 
-.PHONY: all help deps demo check bench fuzz kill install clean
+.PHONY: all help deps demo check bench fuzz kill sim install clean
 
 all: deps ## builds into build/release (the default)
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX)
@@ -13,7 +15,7 @@ all: deps ## builds into build/release (the default)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 18
-	@echo '  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo '  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) SEED=$(SEED) RUNS=$(RUNS)'
 
 deps: ## installs the Debian packages that are missing
 	@tools/deps
@@ -34,6 +36,12 @@ kill: deps ## kills at every instruction, for hours; the last result is in docs/
 
 fuzz: deps ## runs each fuzz target for FUZZ_SECONDS; TARGETS='a b' chooses
 	@tools/fuzz $(FUZZ_SECONDS) $(TARGETS)
+
+sim: deps ## joins both roles of each dialect on the simulated network, RUNS times from SEED on
+	@test -f build/sim/build.ninja || meson setup build/sim -Db_sanitize=address,undefined -Db_lundef=false
+	@ninja -C build/sim sim
+	@for program in $$(find build/sim/src/dialect -maxdepth 1 -type f -name 'test-dialect-generic-*'); do \
+	    $$program --seed $(SEED) --runs $(RUNS) || exit 1; done
 
 install: all ## libraries, headers, pkg-config files and programs, below DESTDIR/PREFIX
 	@meson introspect $(BUILD) --buildoptions | grep -qF '"name": "prefix", "value": "$(PREFIX)"' || \

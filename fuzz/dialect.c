@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Any octets as the input of a dialect, through the simulated network of its tests. The last eight octets are
- * the world: shape, splits, late and shuffled answers, a slow peer, a full host, little memory, an end
+ * Any octets as the input of a dialect, through the simulated network of its tests, in either role: from a
+ * client, or from a server who was asked the requests of test-pair.h. The last eight octets are the world:
+ * role, shape, splits, late and shuffled answers, a slow peer, a full host, little memory, an end
  * in the middle. What must not happen: a crash, a broken contract (test-sim.h aborts), memory that is
  * left, output that is not well-formed, a channel that is never ended.
  */
 #include "dialect/test-sim.h"
 #include "dialect/test-form.h"
+#include "dialect/test-pair.h"
 
 #include <stdlib.h>
 
@@ -72,6 +74,16 @@ static void check_output(const struct sim_lone *lone, enum kn_shape shape)
     }
 }
 
+/* A server's octets. Whatever it says, each request is answered or ended. */
+static void reach(struct kn_str octets, const struct sim_plan *plan, const uint8_t *choice)
+{
+    struct test_alone alone;
+    test_alone_init(&alone, find_dialect(), plan, all_services());
+    feed_in_pieces(&alone.lone, octets, 1u + choice[6] * 4u);
+    run(&alone.lone, choice[0] & 32 ? (long)choice[7] : -1);
+    test_alone_deinit(&alone);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct kn_options serving = {.role = KN_SERVE, .transport = "tcp"};
@@ -83,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sim_plan plan = make_plan(choice);
     enum kn_shape shape = choice[0] & 1 ? KN_EXCHANGE : KN_STREAM;
     bool cut = choice[0] & 32;
+    if (choice[0] & 64 && find_dialect()->identity->reaches) {
+        reach(octets, &plan, choice);
+        return 0;
+    }
     sim_lone_init(&lone, find_dialect(), &serving, &plan, all_services());
     sim_meet(&lone.peer, lone.endpoint, shape);
     if (shape == KN_EXCHANGE)

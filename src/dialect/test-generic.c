@@ -548,6 +548,10 @@ static void both_roles_keep_their_word_whatever_happens(void **state)
 static int run_by_hand(int argc, char **argv)
 {
     unsigned runs = 1;
+    if (!KN_DIALECT.identity->reaches) {
+        printf("%s: only one role\n", KN_DIALECT.identity->name);
+        return 0;
+    }
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--print"))
@@ -562,7 +566,8 @@ static int run_by_hand(int argc, char **argv)
             return 2;
     }
     runs = test_pair_runs(&KN_DIALECT, first_seed, 1e9, runs);
-    printf("%u runs from --seed %llu: ", runs, (unsigned long long)first_seed);
+    printf("%s: %u runs from --seed %llu: ", KN_DIALECT.identity->name, runs,
+           (unsigned long long)first_seed);
     test_pair_report();
     return 0;
 }
