@@ -208,7 +208,7 @@ struct kn_identity {
     const char *spec;
     unsigned carries; /* KN_CARRIES_... */
     bool stateless;   /* serving: connections share nothing, so several processes may accept */
-    bool transport;   /* it carries another dialect: OPEN, ITEM, END and nothing else */
+    bool transport;   /* it carries another dialect, by OPEN, ITEM and END and nothing else */
     const char *const *transports; /* in URIs behind "name+", to serve; NULL at the end */
     const char *const *reaches;    /* the same, to reach; NULL: it cannot */
     const char *exchange_methods;  /* methods that an exchange may have, with ", " between */

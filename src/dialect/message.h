@@ -34,9 +34,10 @@ enum kn_message_kind {
     KN_MESSAGE_FAULT,
     KN_MESSAGE_CANCEL, /* of the request with this serial, by the side that made it; not answered */
     KN_MESSAGE_EVENT, /* `serial` is the subscription's; `body`: the event's struct, or the value */
-    KN_MESSAGE_OPEN,  /* of a dialect that is a transport: a channel of the dialect above ... */
-    KN_MESSAGE_ITEM, /* ... `octets` from it or to it: the next of a stream, or one whole message ... */
-    KN_MESSAGE_END /* ... and it is over */
+    /* Of a dialect that is a transport, by `serial` on the channel of the first: */
+    KN_MESSAGE_OPEN, /* a channel of the dialect above; one that is sent, on home, is answered */
+    KN_MESSAGE_ITEM, /* `octets` from it or to it, one whole message */
+    KN_MESSAGE_END   /* it is over; nothing follows, from either side */
 };
 
 #define KN_MESSAGE_ONEWAY     1u /* no answer is wanted, and none comes */

@@ -295,6 +295,8 @@ int sim_deliver(const struct kn_message *message)
     memcpy(what + 2, &message->serial, 8);
     sim_note(channel->endpoint->sim, channel, "deliver",
              (struct kn_str){(const char *)what, sizeof what});
+    if (message->kind >= KN_MESSAGE_OPEN)
+        return sim_stack_deliver(channel, message);
     if (is_request(message->kind))
         return serve(channel, message);
     if (message->kind == KN_MESSAGE_CANCEL || message->kind == KN_MESSAGE_UNSUBSCRIBE)

@@ -493,6 +493,8 @@ static void wanted(struct sim_event *event)
 int sim_connect(struct sim_endpoint *endpoint, struct kn_str uri, uint64_t cookie)
 {
     struct sim_place place;
+    if (endpoint->below)
+        return sim_stack_connect(endpoint, cookie);
     if (!sim_place(&place, endpoint, uri))
         return KOINE_EINVAL;
     struct sim *sim = endpoint->sim;
@@ -562,6 +564,8 @@ int sim_write(struct sim_channel *channel, struct kn_str octets)
     }
     sim_note(sim, channel, "write", octets);
     channel->written += length;
+    if (channel->stacked)
+        return sim_stack_write(channel, octets);
     if (channel->peer) {
         kn_buffer_str(&channel->peer->out, octets);
         return slow(channel, false);
@@ -594,6 +598,9 @@ void sim_finish(struct sim_channel *channel)
 {
     sim_note(channel->endpoint->sim, channel, "close", KN_STR(""));
     sim_arrive(channel);
-    close_finished(channel);
+    if (channel->stacked)
+        sim_stack_finish(channel);
+    else
+        close_finished(channel);
     close_after(channel, SIM_LINGER, KOINE_EDOWN);
 }

@@ -275,6 +275,8 @@ void sim_channel_close(struct sim_channel *channel, int error)
     forget_events(channel);
     sim_native_gone(channel);
     sim_net_gone(channel, error);
+    sim_stack_end(channel);
+    sim_stack_gone(channel, error);
     channel->open = false;
     channel->channel.error = error;
     (void)sim_tell_change(channel, KN_CLOSED);
@@ -352,6 +354,7 @@ void sim_kill(struct sim_endpoint *endpoint)
         sim_channel_close(KN_LIST_ENTRY(endpoint->channels.next, struct sim_channel, in_endpoint),
                           KOINE_EDOWN);
     sim_native_gone(endpoint->home);
+    sim_stack_gone(endpoint->home, KOINE_EDOWN);
     sim_note(endpoint->sim, endpoint->home, "stop", KN_STR(""));
     sim_enter(endpoint);
     endpoint->dialect->stop(endpoint->endpoint);

@@ -17,6 +17,7 @@
  *      test-sim-host.c    what a dialect calls
  *      test-sim-net.c     how octets move
  *      test-sim-native.c  services and callers
+ *      test-sim-stack.c   a dialect on another that is a transport
  */
 #ifndef KN_DIALECT_TEST_SIM_H
 #define KN_DIALECT_TEST_SIM_H
@@ -115,7 +116,8 @@ struct sim_endpoint {
     struct sim_channel *home;
     struct kn_list channels;
     struct test_state state;
-    struct sim_endpoint *below; /* the transport that it runs on, NULL: the network */
+    struct sim_endpoint
+        *below; /* the transport that it runs on; set after start; NULL: the network */
     unsigned number, writes, deliveries, deaths;
     long allocated;
     bool refused;            /* memory, at some time: now it may fail */
@@ -166,7 +168,9 @@ struct sim_channel {
         size_t at, size;
         uint64_t cookie;
     } fill;
-    uint64_t below; /* its serial in the transport */
+    struct sim_channel *lower; /* of the transport that it is on; NULL: it is over there */
+    uint64_t below;            /* its serial there */
+    bool stacked;
     bool open, closing;
     bool may_not_write, writable_due;
     bool stopped;  /* by flow */
@@ -297,6 +301,14 @@ void sim_end(struct sim_channel *channel);
 void sim_finish(struct sim_channel *channel);
 /* The other end learns that this one is gone. */
 void sim_net_gone(struct sim_channel *channel, int error);
+
+/* On a transport that is a dialect. */
+int sim_stack_deliver(struct sim_channel *lower, const struct kn_message *message);
+void sim_stack_gone(struct sim_channel *lower, int error);
+int sim_stack_write(struct sim_channel *channel, struct kn_str octets);
+void sim_stack_finish(struct sim_channel *channel);
+void sim_stack_end(struct sim_channel *channel);
+int sim_stack_connect(struct sim_endpoint *upper, uint64_t cookie);
 
 int sim_deliver(const struct kn_message *message);
 /* Those that a dialect did not take, once more. */

@@ -4,6 +4,7 @@
  * they have to find; and what the simulated network gives that no pair of one dialect asks for.
  */
 #include "dialect/test-pair.h"
+#include "dialect/test-plain/frame.h"
 #include "dialect/test-plain/plain.h"
 
 #include <setjmp.h>
@@ -337,6 +338,36 @@ static void a_large_value_is_put_in_its_place(void **state)
     assert_true(sim.filled > 0);
 }
 
+/* ---------------------------------------------------------------- one dialect on another */
+
+static void a_dialect_runs_on_another(void **state)
+{
+    static char large[100000];
+    struct sim_plan rough = {.seed = 3, .allocations = -1, .split = 50, .window = 512};
+    struct kn_options reaching = {.role = KN_REACH, .transport = "tcp"};
+    (void)state;
+    memset(large, 'l', sizeof large - 1);
+    sim.plan = &rough;
+    struct sim_endpoint *lower =
+        sim_start(&sim, &kn_dialect_test_frame, &over_tcp, "tcp://127.0.0.1:5");
+    serving->below = lower;
+    struct sim_endpoint *upper = reach(NULL, 0, NULL);
+    upper->below = sim_start(&sim, &kn_dialect_test_frame, &reaching, "tcp://127.0.0.1:5");
+    run(0);
+    swap(upper, "a");
+    assert_int_equal(seen.kind, KN_MESSAGE_REPLY);
+    swap(upper, large);
+    assert_int_equal(seen.kind, KN_MESSAGE_REPLY);
+    sim_kill(lower);
+    run(KOINE_SECOND);
+    swap(upper, "a");
+    assert_int_equal(seen.code, KOINE_FAULT_UNAVAILABLE);
+    sim_restart(lower);
+    run(KOINE_SECOND);
+    swap(upper, "a");
+    assert_int_equal(seen.kind, KN_MESSAGE_REPLY);
+}
+
 static void one_seed_is_one_run(void **state)
 {
     (void)state;
@@ -357,6 +388,7 @@ int main(void)
         TEST(a_place_is_found_in_the_directory),
         TEST(nobody_there_is_unavailable_and_somebody_later_is_not),
         TEST(a_large_value_is_put_in_its_place),
+        TEST(a_dialect_runs_on_another),
         cmocka_unit_test(one_seed_is_one_run),
         cmocka_unit_test(the_right_one_is_found_right),
         cmocka_unit_test(a_request_that_is_lost_and_not_repeated_is_found),
