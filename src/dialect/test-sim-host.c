@@ -87,8 +87,8 @@ static void *host_alloc(struct kn_channel *which, size_t size)
 static void host_free(struct kn_channel *which, void *memory)
 {
     struct sim_channel *channel = begin(which);
-    struct block *block = KN_LIST_ENTRY(memory, struct block, octets);
     if (memory) {
+        struct block *block = KN_LIST_ENTRY(memory, struct block, octets);
         test_require(block->mark == ALIVE, "freed what is not allocated");
         block->mark = DEAD;
         kn_list_unlink(&block->in_channel);

@@ -341,7 +341,7 @@ static void tell_want(struct sim_want *want, uint8_t kind)
     test_require(rc == 0, "the end of a request is not taken");
 }
 
-/* Once more or for the first time. The answer never comes during it. */
+/* Once more or for the first time. The answer may come during it, and then the want is gone. */
 static void try(struct sim_want *want)
 {
     struct sim_channel *channel = want->channel;
@@ -357,8 +357,8 @@ static void try(struct sim_want *want)
                                  .body = {want->type, want->value}};
     (void)written_to(endpoint);
     want->sent = true;
-    int rc = sim_tell_send(channel, &message);
     bool oneway = want->flags & KN_MESSAGE_ONEWAY;
+    int rc = sim_tell_send(channel, &message);
     if (!find_want(channel, serial)) {
         test_require(!rc, "answered, and refused");
         return;

@@ -169,7 +169,7 @@ static void each_question_has_its_answer(void **state)
         {KN_ASK_AUTH, "OTHER", "second", "", KOINE_EUNSUPPORTED},
         {KN_ASK_CONVERT, "", "\x01\x01\0", "\x01\x01\0\0\0\0\0", 0},
     };
-    struct sim_plan late = {.allocations = -1, .late = true};
+    static const struct sim_plan late = {.allocations = -1, .late = true};
     (void)state;
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         size_t n = i % (sizeof cases / sizeof *cases);
@@ -327,7 +327,8 @@ static void nobody_there_is_unavailable_and_somebody_later_is_not(void **state)
 static void a_large_value_is_put_in_its_place(void **state)
 {
     static char large[100000];
-    struct sim_plan split = {.seed = 3, .allocations = -1, .split = 50, .window = 4096};
+    static const struct sim_plan split = {
+        .seed = 3, .allocations = -1, .split = 50, .window = 4096};
     (void)state;
     memset(large, 'l', sizeof large - 1);
     sim.plan = &split;
@@ -343,7 +344,7 @@ static void a_large_value_is_put_in_its_place(void **state)
 static void a_dialect_runs_on_another(void **state)
 {
     static char large[100000];
-    struct sim_plan rough = {.seed = 3, .allocations = -1, .split = 50, .window = 512};
+    static const struct sim_plan rough = {.seed = 3, .allocations = -1, .split = 50, .window = 512};
     struct kn_options reaching = {.role = KN_REACH, .transport = "tcp"};
     (void)state;
     memset(large, 'l', sizeof large - 1);
