@@ -200,6 +200,23 @@ void kn_service_accept(struct kn_watch *watch, uint32_t events)
 
 /* ---------------------------------------------------------------- the calling end */
 
+void kn_node_reach(struct koine_node *node, kn_reach *reach, void *arg)
+{
+    node->reach = reach;
+    node->reach_arg = arg;
+}
+
+static int reach(int *fdp, uid_t *ownerp, struct koine_node *node, const char *name)
+{
+    if (!node->reach)
+        return kn_name_connect(fdp, ownerp, node->dirs, name, &node->why);
+    int rc = kn_name_check(name, &node->why);
+    if (rc)
+        return rc;
+    rc = node->reach(node->reach_arg, fdp, ownerp, name);
+    return rc ? kn_node_fail(node, rc, "'%s' was not reached: %s", name, koine_strerror(rc)) : 0;
+}
+
 static bool may_serve(const struct kn_link *link, const struct ucred *server)
 {
     return server->uid == 0 || server->uid == geteuid() || server->uid == link->dir_owner;
@@ -241,7 +258,7 @@ int kn_link_begin(struct kn_link **linkp, struct koine_ref *ref)
     struct kn_control hello = {.type = KN_HELLO,
                                .value = {KN_MAGIC, (uint64_t)KN_MAJOR << 32 | KN_MINOR, 0}};
     uid_t owner;
-    int fd, yes = 1, rc = kn_name_connect(&fd, &owner, node->dirs, ref->name, &node->why);
+    int fd, yes = 1, rc = reach(&fd, &owner, node, ref->name);
     if (rc)
         return rc;
     struct kn_link *link = kn_link_new(node, fd);

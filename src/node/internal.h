@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "node/head.h"
 #include "node/names.h"
+#include "node/reach.h"
 #include "node/room.h"
 #include "plane/pool.h"
 #include "plane/ring.h"
@@ -119,6 +120,8 @@ struct koine_node {
     int epoll, stop_fd, spare_fd, alarm_fd;
     int64_t alarm_at;
     char *dirs;
+    kn_reach *reach; /* instead of looking into `dirs` */
+    void *reach_arg;
     int64_t timeout, spin;
     int64_t looked,
         clock; /* when sockets, deadlines and timers were looked at; and the last of all */

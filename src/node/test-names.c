@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "node/names.h"
+#include "node/reach.h"
 #include "node/test-server.h"
 
 #include "thermostat.h"
@@ -87,6 +89,44 @@ static void an_empty_directory_in_the_list_is_none(void **state)
     assert_int_equal(koine_node_open(&node, &options), 0);
     assert_int_equal(open_and_close(node, "plant/a"), KOINE_ESYSTEM);
     koine_node_close(node);
+}
+
+struct way {
+    int error, asked;
+    const char *dirs;
+};
+
+static int go(void *arg, int *fdp, uint32_t *ownerp, const char *name)
+{
+    struct way *way = arg;
+    way->asked++;
+    return way->error ? way->error : kn_name_connect(fdp, ownerp, way->dirs, name, NULL);
+}
+
+static void a_node_may_be_told_the_way_to_names(void **state)
+{
+    struct way way = {.dirs = test_dir};
+    struct koine_ref *ref;
+    struct koine_node *node;
+    struct koine_node_options options = {.size = sizeof options, .dir = "/nowhere"};
+    pid_t pid = serve((const char *const[]){"plant/a", NULL});
+    (void)state;
+    assert_int_equal(koine_node_open(&node, &options), 0);
+    assert_int_equal(koine_ref_open(&ref, node, "plant/a", NULL, 0), KOINE_ENOENT);
+    kn_node_reach(node, go, &way);
+    assert_int_equal(koine_ref_open(&ref, node, "plant/a", NULL, 0), 0);
+    koine_ref_close(ref);
+    assert_int_equal(koine_ref_open(&ref, node, "plant/b", NULL, 0), KOINE_ENOENT);
+    assert_int_equal(way.asked, 2);
+    assert_int_equal(koine_ref_open(&ref, node, "../a", NULL, 0), KOINE_EINVAL);
+    assert_int_equal(way.asked, 2);
+    way.error = KOINE_EPERM;
+    assert_int_equal(koine_ref_open(&ref, node, "plant/a", NULL, 0), KOINE_EPERM);
+    assert_non_null(strstr(koine_node_why(node), "'plant/a' was not reached"));
+    kn_node_reach(node, NULL, NULL);
+    assert_int_equal(koine_ref_open(&ref, node, "plant/a", NULL, 0), KOINE_ENOENT);
+    koine_node_close(node);
+    kill_it(pid);
 }
 
 static void a_name_above_dead_ones_can_be_served(void **state)
@@ -207,6 +247,7 @@ static void a_directory_that_cannot_be_read_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_node_may_be_told_the_way_to_names),
         TEST(an_empty_directory_in_the_list_is_none),
         TEST(a_name_above_dead_ones_can_be_served),
         TEST(a_living_name_among_dead_ones_keeps_its_directory),
