@@ -167,7 +167,7 @@ static void hang_up_one(struct koine_service *service)
     int fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
         close(fd);
-    node->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    node->spare_fd = fcntl(node->stop_fd, F_DUPFD_CLOEXEC, 0);
     service->counts.refused++;
 }
 

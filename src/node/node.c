@@ -108,7 +108,7 @@ int koine_node_open(struct koine_node **nodep, const struct koine_node_options *
     node->guard = make_guard();
     node->epoll = epoll_create1(EPOLL_CLOEXEC);
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    node->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    node->spare_fd = fcntl(node->stop_fd, F_DUPFD_CLOEXEC, 0);
     if (!node->dirs || !node->guard || node->epoll < 0 || node->stop_fd < 0 ||
         kn_watch_add(node, node->stop_fd, &node->stop) || kn_alarm_open(node)) {
         free_node(node);

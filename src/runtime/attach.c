@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "runtime/endpoint.h"
 #include "runtime/internal.h"
 #include "runtime/limits.h"
 
 #include "value/why.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct kn_transport *const transports[] = {&kn_transport_http, &kn_transport_stream,
                                                         &kn_transport_unix};
@@ -116,23 +118,18 @@ static int identify(struct koine_attachment *attachment, const char *uri, struct
     return 0;
 }
 
-static int start_dialect(struct koine_attachment *attachment, struct koine_why *why)
+static int start_dialect(struct koine_attachment *attachment, const struct kn_options *options,
+                         struct koine_why *why)
 {
-    struct kn_option own[KN_URI_OPTIONS_MAX];
-    struct kn_options options = {
-        .role = KN_SERVE, .transport = attachment->uri->transport, .all = own};
-    int rc = kn_limits_read(&attachment->limits, own, &options.count, attachment, why);
-    if (rc)
-        return rc;
     attachment->home = (struct kn_channel){.host = &kn_runtime_host, .shape = KN_HOME};
-    rc = attachment->dialect->start(&attachment->endpoint, &attachment->home, &options);
+    int rc = attachment->dialect->start(&attachment->endpoint, &attachment->home, options);
     if (rc)
         return kn_refuse(why, rc, NULL, "%s does not start: %s",
                          attachment->dialect->identity->name, koine_strerror(rc));
     return 0;
 }
 
-static int listen_in(struct koine_attachment *attachment, struct koine_why *why)
+static int watch(struct koine_attachment *attachment, struct koine_why *why)
 {
     struct koine_node *node = attachment->node;
     int rc = koine_timer_open(&attachment->soon, node, on_soon, attachment);
@@ -140,38 +137,99 @@ static int listen_in(struct koine_attachment *attachment, struct koine_why *why)
         rc = koine_timer_open(&attachment->retry, node, on_retry, attachment);
     if (rc)
         return rc;
-    rc = kn_listener_open(attachment, why);
-    if (rc)
-        return rc;
+    attachment->netlink = kn_gone_open();
     rc = koine_watch_open(&attachment->watch, node, attachment->listener.fd, KOINE_READABLE,
                           on_connection, attachment);
     return rc ? kn_refuse(why, rc, NULL, "the listener cannot be watched: %s", koine_strerror(rc))
               : 0;
 }
 
-int koine_attach(struct koine_attachment **attachmentp, struct koine_node *node, const char *uri,
-                 struct koine_why *why)
+/* All that is said of a URI without opening anything. The dialect is started only with a node, for it may
+ * ask its host for whatever it likes. */
+static int prepare(struct koine_attachment **attachmentp, struct koine_node *node, const char *uri,
+                   struct koine_why *why)
 {
+    struct kn_option own[KN_URI_OPTIONS_MAX];
+    struct kn_options options = {.role = KN_SERVE, .all = own};
     struct koine_attachment *attachment = calloc(1, sizeof *attachment);
     (void)kn_refuse(why, 0, NULL, "no memory");
     if (!attachment)
         return KOINE_ENOMEM;
     attachment->node = node;
     attachment->listener = (struct kn_listener){.fd = -1, .spare = -1};
+    attachment->netlink = -1;
     kn_list_init(&attachment->conns);
     kn_list_init(&attachment->todo);
     kn_list_init(&attachment->late);
     kn_list_init(&attachment->openings);
     int rc = identify(attachment, uri, why);
     if (!rc)
-        rc = start_dialect(attachment, why);
+        rc = kn_limits_read(&attachment->limits, own, &options.count, attachment, why);
     if (!rc)
-        rc = listen_in(attachment, why);
+        options.transport = attachment->uri->transport;
+    if (!rc && node)
+        rc = start_dialect(attachment, &options, why);
+    if (!rc)
+        rc = kn_listener_check(attachment, why);
+    *attachmentp = rc ? koine_detach(attachment) : attachment;
+    return rc;
+}
+
+static int finish(struct koine_attachment **attachmentp, struct koine_attachment *attachment,
+                  int rc)
+{
     if (rc)
         koine_detach(attachment);
     else
         *attachmentp = attachment;
     return rc;
+}
+
+int koine_attach(struct koine_attachment **attachmentp, struct koine_node *node, const char *uri,
+                 struct koine_why *why)
+{
+    struct koine_attachment *attachment;
+    int rc = prepare(&attachment, node, uri, why);
+    if (rc)
+        return rc;
+    rc = kn_listener_open(attachment, why);
+    return finish(attachmentp, attachment, rc ? rc : watch(attachment, why));
+}
+
+int kn_listen(struct koine_attachment **attachmentp, const char *uri, struct koine_why *why)
+{
+    struct koine_attachment *attachment;
+    int rc = prepare(&attachment, NULL, uri, why);
+    return rc ? rc : finish(attachmentp, attachment, kn_listener_open(attachment, why));
+}
+
+int kn_attach_fd(struct koine_attachment **attachmentp, struct koine_node *node, const char *uri,
+                 int fd, struct koine_why *why)
+{
+    struct koine_attachment *attachment;
+    int rc = prepare(&attachment, node, uri, why);
+    if (rc) {
+        close(fd);
+        return rc;
+    }
+    rc = kn_listener_take(attachment, fd);
+    return finish(attachmentp, attachment, rc ? rc : watch(attachment, why));
+}
+
+int kn_endpoint_check(const struct kn_identity **identityp, const char *uri, struct koine_why *why)
+{
+    struct koine_attachment *attachment;
+    int rc = prepare(&attachment, NULL, uri, why);
+    if (rc)
+        return rc;
+    *identityp = attachment->dialect->identity;
+    koine_detach(attachment);
+    return 0;
+}
+
+int kn_attachment_fd(const struct koine_attachment *attachment)
+{
+    return attachment->listener.fd;
 }
 
 static void listen_no_more(struct koine_attachment *attachment)
@@ -191,6 +249,8 @@ struct koine_attachment *koine_detach(struct koine_attachment *attachment)
         attachment->dialect->stop(attachment->endpoint);
     koine_timer_close(attachment->soon);
     koine_timer_close(attachment->retry);
+    if (attachment->netlink >= 0)
+        close(attachment->netlink);
     free(attachment->uri);
     free(attachment->text);
     free(attachment);

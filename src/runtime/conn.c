@@ -249,7 +249,7 @@ static void swallow(struct kn_conn *conn, ssize_t length)
 /* What a peer sent before it went is still worked off, as far as it has to be asked for. */
 static void look_after(struct kn_conn *conn)
 {
-    if (!conn->asks && kn_peer_is_gone(conn->fd))
+    if (!conn->asks && kn_peer_is_gone(conn->attachment->netlink, conn->fd))
         kn_conn_doom(conn);
 }
 

@@ -14,7 +14,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 union address {
     struct sockaddr any;
@@ -58,6 +57,9 @@ static bool ask(int netlink, const union address *own, const union address *peer
     };
     put(request.body.id.idiag_src, &request.body.id.idiag_sport, peer);
     put(request.body.id.idiag_dst, &request.body.id.idiag_dport, own);
+    char stale[64];
+    while (recv(netlink, stale, sizeof stale, MSG_DONTWAIT) >= 0)
+        ; /* nobody took it then */
     return send(netlink, &request, sizeof request, MSG_DONTWAIT) == (ssize_t)sizeof request;
 }
 
@@ -87,7 +89,12 @@ static bool is_loopback(const union address *address)
     return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->six.sin6_addr);
 }
 
-bool kn_peer_is_gone(int fd)
+int kn_gone_open(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+}
+
+bool kn_peer_is_gone(int netlink, int fd)
 {
     union address own, peer;
     socklen_t own_length = sizeof own, peer_length = sizeof peer;
@@ -96,10 +103,5 @@ bool kn_peer_is_gone(int fd)
     if (getsockname(fd, &own.any, &own_length) || getpeername(fd, &peer.any, &peer_length) ||
         !is_loopback(&own) || !is_loopback(&peer))
         return false;
-    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (netlink < 0)
-        return false;
-    bool gone = ask(netlink, &own, &peer) && is_held_by_nobody(netlink);
-    close(netlink);
-    return gone;
+    return netlink >= 0 && ask(netlink, &own, &peer) && is_held_by_nobody(netlink);
 }

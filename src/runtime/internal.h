@@ -88,6 +88,7 @@ struct koine_attachment {
     char *text; /* the URI with the real port */
     struct kn_limits limits;
     struct kn_listener listener;
+    int netlink; /* kn_gone_open */
     struct koine_watch *watch;
     struct koine_timer *soon, *retry;
     struct kn_list conns;    /* the one that was quiet longest first */
@@ -139,6 +140,10 @@ struct kn_chan {
 
 /* Opens what the attachment's URI says and sets its text. `why` says what to try. */
 int kn_listener_open(struct koine_attachment *attachment, struct koine_why *why);
+/* What is wrong with the URI's address, without opening anything. */
+int kn_listener_check(const struct koine_attachment *attachment, struct koine_why *why);
+/* Takes a socket that listens already, in every case. */
+int kn_listener_take(struct koine_attachment *attachment, int fd);
 void kn_listener_close(struct kn_listener *listener);
 /* A connection's socket; -1 when there is none. */
 int kn_listener_accept(struct koine_attachment *attachment);
@@ -165,8 +170,10 @@ bool kn_conn_hold(struct kn_conn *conn, size_t size);
 void kn_conn_release(struct kn_conn *conn, size_t size);
 /* Sends, closes, goes on reading: everything that `todo` and `late` hold. Not inside the dialect. */
 void kn_settle(struct koine_attachment *attachment);
+/* What the kernel is asked with, opened early: later the process may open nothing any more. -1: not. */
+int kn_gone_open(void);
 /* Whether the other end of a connected socket is gone, as far as can be told from here. */
-bool kn_peer_is_gone(int fd);
+bool kn_peer_is_gone(int netlink, int fd);
 
 /* -- host.c: channels, and what the dialect asks for -- */
 

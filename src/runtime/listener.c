@@ -107,16 +107,25 @@ static int tell_port(char **textp, int fd, const struct kn_uri *uri)
     return rc < 0 ? KOINE_ENOMEM : 0;
 }
 
-static int open_tcp(struct koine_attachment *attachment, struct koine_why *why)
+static int check_tcp(union address *address, const struct koine_attachment *attachment,
+                     struct koine_why *why)
 {
-    union address address;
-    int rc = read_address(&address, attachment->uri, why);
+    int rc = read_address(address, attachment->uri, why);
     if (rc)
         return rc;
-    if (!is_loopback(&address) && !attachment->limits.public)
+    if (!is_loopback(address) && !attachment->limits.public)
         return refuse(why, KOINE_EPERM, attachment->uri->host,
                       "is not loopback: whoever reaches it could call everything, so it takes "
                       "the option public=yes");
+    return 0;
+}
+
+static int open_tcp(struct koine_attachment *attachment, struct koine_why *why)
+{
+    union address address;
+    int rc = check_tcp(&address, attachment, why);
+    if (rc)
+        return rc;
     int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return refuse(why, KOINE_ESYSTEM, "no socket", "");
@@ -190,16 +199,29 @@ static int publish(struct kn_listener *listener, int directory, const char *leaf
     return rc;
 }
 
-static int open_unix(struct koine_attachment *attachment, struct koine_why *why)
+static int check_unix(const struct kn_uri *uri, struct koine_why *why)
 {
-    struct kn_listener *listener = &attachment->listener;
-    const struct kn_uri *uri = attachment->uri;
     const char *leaf = strrchr(uri->path, '/');
     if (*uri->host || *uri->port || !leaf || !leaf[1])
         return refuse(why, KOINE_EINVAL, uri->transport,
                       "takes an absolute path behind three slashes, as in unix:///run/koine.sock");
     if (strlen(uri->path) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return refuse(why, KOINE_EINVAL, uri->path, "is too long for a socket: 107 octets at most");
+    return 0;
+}
+
+static int tell_path(char **textp, const struct kn_uri *uri)
+{
+    int rc = asprintf(textp, "%s+%s://%s", uri->dialect, uri->transport, uri->path);
+    return rc < 0 ? KOINE_ENOMEM : 0;
+}
+
+/* The URI was checked. */
+static int open_unix(struct koine_attachment *attachment, struct koine_why *why)
+{
+    struct kn_listener *listener = &attachment->listener;
+    const struct kn_uri *uri = attachment->uri;
+    const char *leaf = strrchr(uri->path, '/');
     char *folder = strndup(uri->path, (size_t)(leaf - uri->path) + 1);
     listener->path = strdup(uri->path);
     if (!folder || !listener->path) {
@@ -216,23 +238,40 @@ static int open_unix(struct koine_attachment *attachment, struct koine_why *why)
         rc = publish(listener, directory, leaf + 1, attachment->limits.mode, why);
     if (directory >= 0)
         close(directory);
-    if (!rc &&
-        asprintf(&attachment->text, "%s+%s://%s", uri->dialect, uri->transport, uri->path) < 0)
-        rc = KOINE_ENOMEM;
-    return rc;
+    return rc ? rc : tell_path(&attachment->text, uri);
 }
 
 /* ---------------------------------------------------------------- both */
 
-static int open_spare(void)
+/* A copy: that needs no name, so also a process that may open nothing can make it. */
+static void reserve(struct kn_listener *listener)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int kn_listener_check(const struct koine_attachment *attachment, struct koine_why *why)
+{
+    union address address;
+    return attachment->transport->local ? check_unix(attachment->uri, why)
+                                        : check_tcp(&address, attachment, why);
+}
+
+int kn_listener_take(struct koine_attachment *attachment, int fd)
+{
+    attachment->listener.fd = fd;
+    reserve(&attachment->listener);
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK))
+        return KOINE_ESYSTEM;
+    return attachment->transport->local ? tell_path(&attachment->text, attachment->uri)
+                                        : tell_port(&attachment->text, fd, attachment->uri);
 }
 
 int kn_listener_open(struct koine_attachment *attachment, struct koine_why *why)
 {
-    attachment->listener.spare = open_spare();
-    return attachment->transport->local ? open_unix(attachment, why) : open_tcp(attachment, why);
+    int rc = attachment->transport->local ? open_unix(attachment, why) : open_tcp(attachment, why);
+    if (!rc)
+        reserve(&attachment->listener);
+    return rc;
 }
 
 /* The socket file is removed if it is still ours. */
@@ -259,7 +298,7 @@ static void hang_up_one(struct koine_attachment *attachment)
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
         close(fd);
-    listener->spare = open_spare();
+    reserve(listener);
     attachment->counts.refused++;
 }
 

@@ -2,6 +2,7 @@
  *
  * Attachments in the process and on the node that serves, with a dialect that tries out its host.
  */
+#include "runtime/endpoint.h"
 #include "runtime/test-dialect.h"
 
 #include "thermostat.h"
@@ -512,6 +513,36 @@ static void a_socket_file_that_is_not_ours_any_more_stays(void **state)
     assert_int_equal(access(world->path, F_OK), 0);
 }
 
+/* Who listens and who serves may be two processes: what waits in the listener is not lost. */
+static void a_listener_that_somebody_else_opened_is_served(void **state)
+{
+    struct world *world = *state;
+    struct koine_attachment *listener;
+    const struct kn_identity *identity;
+    snprintf(world->uri, sizeof world->uri, "plain+unix://%s", world->path);
+    assert_int_equal(kn_endpoint_check(&identity, world->uri, NULL), 0);
+    assert_ptr_equal(identity, kn_dialect_plain.identity);
+    assert_int_equal(access(world->path, F_OK), -1);
+    assert_int_equal(kn_listen(&listener, world->uri, NULL), 0);
+    assert_string_equal(koine_attachment_uri(listener), world->uri);
+    int fd = dial(world);
+    tell(fd, "add plant/thermostat 1 2\n");
+    for (int i = 0; i < 2; i++) {
+        int copy = dup(kn_attachment_fd(listener));
+        assert_int_equal(kn_attach_fd(&world->attachment, world->node, world->uri, copy, NULL), 0);
+        assert_string_equal(koine_attachment_uri(world->attachment), world->uri);
+        hear(world, fd, "= 3");
+        world->attachment = koine_detach(world->attachment);
+        assert_int_equal(access(world->path, F_OK), 0);
+        hear_end(world, fd);
+        fd = dial(world);
+        tell(fd, "add plant/thermostat 1 2\n");
+    }
+    close(fd);
+    koine_detach(listener);
+    assert_int_equal(access(world->path, F_OK), -1);
+}
+
 static void dialects_are_listed_and_tell_addresses(void **state)
 {
     char *text;
@@ -552,6 +583,7 @@ int main(void)
         TEST(endpoints_that_cannot_be_are_refused),
         TEST(a_living_socket_is_not_taken_away),
         TEST(a_socket_file_that_is_not_ours_any_more_stays),
+        TEST(a_listener_that_somebody_else_opened_is_served),
         TEST(dialects_are_listed_and_tell_addresses),
     };
     return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
