@@ -10,9 +10,10 @@
  *
  * Options of every endpoint: connections (1024), calls (256: waiting, of one connection), stall (30:
  * seconds for a request that has begun to be complete, and for a peer to take its answers), timeout
- * (30: seconds that a call may take). tcp and http: public (yes: may listen beyond loopback; there is no
+ * (30: seconds that a call may take), allow-call (what may be called). tcp and http: public (yes: may listen beyond loopback; there is no
  * authentication yet). http: origin and host (lists with commas: what the fields Origin and Host may
- * say), body (16777216: octets of a request). unix: mode (0600: of the socket file).
+ * say), body (16777216: octets of a request). unix: mode (0600: of the socket file), allow (who may
+ * connect; this process's own user). docs/koined.md has the form of all.
  */
 #ifndef KOINE_DIALECTS_H
 #define KOINE_DIALECTS_H

@@ -144,6 +144,7 @@ struct kn_answer {
     bool done;          /* AUTH: the peer is `caller` now; else `data` is for him, and more comes */
     struct koine_caller caller;
     struct kn_body body;
+    const char *why; /* static; NULL: what koine_strerror says of the error */
 };
 
 /* Every function belongs to a channel: what it takes is counted there, and what was asked, timed or

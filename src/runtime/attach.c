@@ -2,6 +2,7 @@
 #include "runtime/endpoint.h"
 #include "runtime/internal.h"
 #include "runtime/limits.h"
+#include "runtime/policy.h"
 
 #include "value/why.h"
 
@@ -230,6 +231,11 @@ int kn_endpoint_check(const struct kn_identity **identityp, const char *uri, str
 int kn_attachment_fd(const struct koine_attachment *attachment)
 {
     return attachment->listener.fd;
+}
+
+bool kn_attachment_reaches(const struct koine_attachment *attachment, struct kn_str service)
+{
+    return kn_policy_reaches(attachment->limits.calls_allowed, service);
 }
 
 static void listen_no_more(struct koine_attachment *attachment)

@@ -6,6 +6,7 @@
  * question, and then the service may have another interface.
  */
 #include "runtime/internal.h"
+#include "runtime/policy.h"
 
 #include "base/clock.h"
 
@@ -252,6 +253,11 @@ int kn_bond_ask(struct kn_answer *answerp, struct kn_chan *chan, struct kn_str n
         kn_list_unlink(&bond->in_conn);
         kn_list_append(&conn->bonds, &bond->in_conn);
         return answer_now(answerp, chan, 0, bond->interface);
+    }
+    if (!kn_policy_reaches(conn->attachment->limits.calls_allowed, name)) {
+        (void)answer_now(answerp, chan, KOINE_EPERM, NULL);
+        answerp->why = KN_NOT_ALLOWED;
+        return 1;
     }
     if (!bond && memchr(name.ptr, '\0', name.length))
         return answer_now(answerp, chan, KOINE_EINVAL, NULL);

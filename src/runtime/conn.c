@@ -7,6 +7,7 @@
  * what still comes is swallowed for a while; a reset would destroy the answer on its way.
  */
 #include "runtime/internal.h"
+#include "runtime/policy.h"
 
 #include "base/clock.h"
 
@@ -133,13 +134,25 @@ static void begin(struct koine_attachment *attachment, int fd)
     attachment->counts.accepted++;
 }
 
+/* Only of unix sockets does the kernel say who connects. */
+static bool may_connect(const struct koine_attachment *attachment, int fd)
+{
+    return !attachment->transport->local ||
+           kn_policy_admits(attachment->limits.callers_allowed, fd);
+}
+
 void kn_conn_accept(struct koine_attachment *attachment)
 {
     for (int i = 0; i < ACCEPTS; i++) {
         int fd = kn_listener_accept(attachment);
         if (fd < 0)
             break;
-        begin(attachment, fd);
+        if (may_connect(attachment, fd)) {
+            begin(attachment, fd);
+            continue;
+        }
+        attachment->counts.refused++;
+        close(fd);
     }
     kn_settle(attachment);
 }

@@ -7,6 +7,7 @@
 #include "runtime/internal.h"
 
 #include "dialect/fault.h"
+#include "runtime/policy.h"
 #include "value/types.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct kn_call {
     uint64_t serial;
     uint32_t member;
     uint8_t kind;
-    int error; /* of a late answer */
+    bool refused; /* by the rules: it did not run */
+    int error;    /* of a late answer */
 };
 
 static struct kn_chan *chan_of(struct kn_channel *channel)
@@ -134,6 +136,15 @@ static struct koine_fault lost(int error)
     return fault;
 }
 
+static struct koine_fault not_allowed(void)
+{
+    return (struct koine_fault){.code = KOINE_FAULT_PERMISSION_DENIED,
+                                .completion = KOINE_COMPLETED_NO,
+                                .name = "",
+                                .message = KN_NOT_ALLOWED,
+                                .origin = "gateway"};
+}
+
 static const struct koine_type *answer_type(const struct kn_call *call)
 {
     return call->kind == KN_MESSAGE_SET ? NULL : kn_feature_out(call->interface, call->member);
@@ -144,7 +155,7 @@ static void send_answer(struct kn_call *call, int error, const void *out,
 {
     struct kn_chan *chan = call->chan;
     struct koine_attachment *attachment = chan->conn->attachment;
-    struct koine_fault own = lost(error);
+    struct koine_fault own = call->refused ? not_allowed() : lost(error);
     struct kn_message message = {.kind = error ? KN_MESSAGE_FAULT : KN_MESSAGE_REPLY,
                                  .member = call->member,
                                  .serial = call->serial,
@@ -163,6 +174,15 @@ static void send_answer(struct kn_call *call, int error, const void *out,
     kn_conn_touch(chan->conn);
 }
 
+static void answer_late(struct kn_call *call, int error)
+{
+    struct koine_attachment *attachment = call->chan->conn->attachment;
+    call->error = error;
+    kn_list_unlink(&call->in_chan);
+    kn_list_append(&attachment->late, &call->in_chan);
+    koine_timer_set(attachment->soon, 0);
+}
+
 /* Inside the dialect only errors can come (a link that breaks while something is sent on it). */
 static void on_answer(void *arg, int error, const void *out, const struct koine_fault *fault)
 {
@@ -177,10 +197,7 @@ static void on_answer(void *arg, int error, const void *out, const struct koine_
         send_answer(call, error, out, fault);
         return;
     }
-    call->error = error && error != KOINE_EFAULT ? error : KOINE_EPROTOCOL;
-    kn_list_unlink(&call->in_chan);
-    kn_list_append(&attachment->late, &call->in_chan);
-    koine_timer_set(attachment->soon, 0);
+    answer_late(call, error && error != KOINE_EFAULT ? error : KOINE_EPROTOCOL);
 }
 
 void kn_calls_settle(struct koine_attachment *attachment)
@@ -225,15 +242,35 @@ static enum koine_request_sort sort_of(uint8_t kind)
                                     : KOINE_REQUEST_CALL;
 }
 
+static bool is_allowed(const struct kn_call *call, const struct koine_feature *feature)
+{
+    return kn_policy_calls(call->chan->conn->attachment->limits.calls_allowed,
+                           kn_str(call->bond->name),
+                           (struct kn_str){feature->name.ptr, feature->name.length});
+}
+
+/* It is answered like what ran; of what has no answer the dialect is told at once. */
+static int refuse(struct kn_call *call, bool oneway)
+{
+    call->refused = true;
+    if (oneway)
+        free_call(call);
+    else
+        answer_late(call, KOINE_EPERM);
+    return oneway ? KOINE_EPERM : 0;
+}
+
 static int start(struct kn_call *call, const struct kn_message *message)
 {
     struct kn_conn *conn = call->chan->conn;
     int64_t timeout = conn->attachment->limits.timeout;
+    const struct koine_feature *feature = &call->interface->features.ptr[call->member];
+    bool oneway = call->kind == KN_MESSAGE_CALL && (feature->flags & KOINE_ONEWAY);
+    if (!is_allowed(call, feature))
+        return refuse(call, oneway);
     int rc = koine_start(&call->pending, call->bond->ref, sort_of(call->kind), call->member,
                          message->body.value, timeout, on_answer, call);
     conn->attachment->counts.calls += !rc;
-    const struct koine_feature *feature = &call->interface->features.ptr[call->member];
-    bool oneway = call->kind == KN_MESSAGE_CALL && (feature->flags & KOINE_ONEWAY);
     if (rc || oneway)
         free_call(call);
     return rc;

@@ -69,6 +69,7 @@ struct kn_limits {
     mode_t mode;
     bool public;
     const char *origins, *hosts;
+    const char *callers_allowed, *calls_allowed; /* policy.h; NULL: no rules */
 };
 
 struct kn_listener {

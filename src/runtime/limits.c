@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/limits.h"
 
+#include "runtime/policy.h"
+
 #include "value/why.h"
 
 #include <stdlib.h>
@@ -89,6 +91,18 @@ static bool take_host(struct kn_limits *limits, const char *text)
     return *text;
 }
 
+static bool take_callers(struct kn_limits *limits, const char *text)
+{
+    limits->callers_allowed = text;
+    return kn_policy_callers_valid(text);
+}
+
+static bool take_calls_allowed(struct kn_limits *limits, const char *text)
+{
+    limits->calls_allowed = text;
+    return kn_policy_calls_valid(text);
+}
+
 static const struct {
     const char *key;
     unsigned where;
@@ -104,6 +118,8 @@ static const struct {
     {"public", TCP | HTTP, take_public, "yes or no"},
     {"origin", HTTP, take_origin, "origins with commas, http://box:3000"},
     {"host", HTTP, take_host, "hosts with commas, without ports"},
+    {"allow", UNIX, take_callers, "uid:N, gid:N and uid:* with commas"},
+    {"allow-call", ANY, take_calls_allowed, "service.member with commas, * for any octets"},
 };
 
 static unsigned place_of(const struct kn_transport *transport)

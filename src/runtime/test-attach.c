@@ -513,6 +513,36 @@ static void a_socket_file_that_is_not_ours_any_more_stays(void **state)
     assert_int_equal(access(world->path, F_OK), 0);
 }
 
+static void a_call_that_the_rules_do_not_name_is_refused(void **state)
+{
+    struct world *world = *state;
+    char denied[64];
+    snprintf(denied, sizeof denied, "! %d %d", KOINE_FAULT_PERMISSION_DENIED, KOINE_COMPLETED_NO);
+    attach(world, "?allow-call=plant/thermostat.add,%20lab/*");
+    int fd = dial(world);
+    tell(fd, "add plant/thermostat 1 2\n");
+    hear(world, fd, "= 3");
+    tell(fd, "keep plant/thermostat\n");
+    hear(world, fd, denied);
+    snprintf(denied, sizeof denied, "? %d", KOINE_EPERM);
+    tell(fd, "add plant/boiler 1 2\n");
+    hear(world, fd, denied);
+    assert_int_equal(world->kept_count, 0);
+    assert_int_equal(count(world).faults, 1);
+    close(fd);
+}
+
+static void a_caller_that_the_rules_do_not_name_is_hung_up_on(void **state)
+{
+    struct world *world = *state;
+    char options[40];
+    snprintf(options, sizeof options, "?allow=uid:%u", geteuid() + 1);
+    attach(world, options);
+    hear_end(world, dial(world));
+    assert_int_equal(count(world).refused, 1);
+    assert_int_equal(count(world).accepted, 0);
+}
+
 /* Who listens and who serves may be two processes: what waits in the listener is not lost. */
 static void a_listener_that_somebody_else_opened_is_served(void **state)
 {
@@ -583,6 +613,8 @@ int main(void)
         TEST(endpoints_that_cannot_be_are_refused),
         TEST(a_living_socket_is_not_taken_away),
         TEST(a_socket_file_that_is_not_ours_any_more_stays),
+        TEST(a_call_that_the_rules_do_not_name_is_refused),
+        TEST(a_caller_that_the_rules_do_not_name_is_hung_up_on),
         TEST(a_listener_that_somebody_else_opened_is_served),
         TEST(dialects_are_listed_and_tell_addresses),
     };

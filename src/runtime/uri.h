@@ -13,7 +13,7 @@
 
 #include <koine/value.h>
 
-enum { KN_URI_MAX = 2048, KN_URI_OPTIONS_MAX = 16 };
+enum { KN_URI_MAX = 16384, KN_URI_OPTIONS_MAX = 16 };
 
 struct kn_uri {
     const char *dialect, *transport;

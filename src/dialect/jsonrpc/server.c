@@ -45,7 +45,9 @@ static int find_interface(struct jsonrpc_channel *ch, struct call *call)
         rc == KOINE_ENOENT || rc == KOINE_EINVAL ? JSONRPC_METHOD_NOT_FOUND : JSONRPC_SERVER_ERROR;
     if (rc)
         return kn_refuse(&call->why, rc, NULL, "service '%.*s': %s", (int)name.length, name.ptr,
-                         rc == KOINE_EINVAL ? "not a name" : koine_strerror(rc));
+                         rc == KOINE_EINVAL ? "not a name"
+                         : answer.why       ? answer.why
+                                            : koine_strerror(rc));
     return 0;
 }
 
