@@ -3,194 +3,136 @@
  * koined: endpoints of foreign dialects, for the services of this machine. It names what it listens on,
  * one line an endpoint with the real port, then "ready", and runs until SIGTERM or SIGINT; then it
  * listens no more, lets the answers that are under way go out, and ends. A second signal does not wait.
+ *
+ *      koined.c             the command line          supervisor.c  listeners, workers, the end
+ *      config.c, inifile.c  what is to be served      child.c       one worker, as seen from outside
+ *      worker.c             a worker, from inside     spawn.c       how it is started
+ *      sandbox.c            what it gives up,         letter.c      what the two say to each other
+ *      landlock.c           with this
  */
+#include "daemon/config.h"
+#include "daemon/sandbox.h"
+#include "daemon/supervisor.h"
+#include "daemon/worker.h"
+
 #include <koine/dialects.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DONE = 0, USAGE = 2, PERMISSION = 5, LOCAL = 6 };
-enum { ENDPOINTS_MAX = 64 };
-
-#define DRAIN_NS (5 * KOINE_SECOND)
-
-struct koined {
-    const char *dir;
-    const char *uris[ENDPOINTS_MAX];
-    struct koine_attachment *attachments[ENDPOINTS_MAX];
-    size_t count;
-    struct koine_node *node;
-    struct koine_watch *watch;
-    int signals; /* a signalfd */
-    int told;    /* signals that came */
+struct arguments {
+    const char *dir, *file;
+    bool check;
 };
-
-static int complain(int code, const char *what, const char *why)
-{
-    fprintf(stderr, "koined: %s%s%s\n", what, *why ? ": " : "", why);
-    return code;
-}
 
 static void print_help(void)
 {
-    puts("usage: koined --listen URI [--listen URI ...] [--dir DIR]\n\n"
+    puts("usage: koined [--config FILE] [--listen URI ...] [--dir DIR] [--check]\n\n"
          "Clients of another protocol reach the services of this machine.\n\n"
          "  --listen URI  dialect+transport://address/path?option=value, for example");
     for (size_t i = 0; koine_dialect_name(i); i++)
         printf("                %s+http://127.0.0.1:8080, %s+tcp://[::1]:0,\n"
                "                %s+unix:///run/user/1000/koine.sock\n",
                koine_dialect_name(i), koine_dialect_name(i), koine_dialect_name(i));
-    puts("  --dir DIR     where services are looked up; $KOINE_DIR if not given, else\n"
+    puts("  --config FILE what to serve, as sections [endpoint NAME] with `listen = URI` and its\n"
+         "                options; " KN_CONFIG_DEFAULT " if it is there and nothing else is given\n"
+         "  --check       says what would be served, or what is wrong, and ends\n"
+         "  --dir DIR     where services are looked up; $KOINE_DIR if not given, else\n"
          "                $XDG_RUNTIME_DIR/koine and /run/koine\n"
          "  --version\n\n"
          "Prints the URI of each endpoint with its real port, then \"ready\". SIGTERM and SIGINT "
          "end it\n"
          "when the answers under way are out, after five seconds at most; a second signal at "
          "once.\n\n"
-         "exit: 0 ended by a signal, 2 usage, 5 permission, 6 local failure");
+         "exit: 0 ended by a signal, 2 usage or configuration, 5 permission, 6 local failure");
+}
+
+/* ---------------------------------------------------------------- the command line */
+
+static int take_option(struct arguments *arguments, struct kn_config *config, int option)
+{
+    struct koine_why why = {""};
+    int rc = 0;
+    if (option == 'h' || option == 'v') {
+        option == 'h' ? print_help() : (void)puts("koined " KOINE_VERSION);
+        return KN_EXIT_DONE;
+    }
+    if (option == 'l')
+        rc = kn_config_listen(config, optarg, &why);
+    else if (option == 'm')
+        rc = kn_config_mount(config, optarg, &why);
+    else if (option == 'd')
+        arguments->dir = optarg;
+    else if (option == 'f')
+        arguments->file = optarg;
+    else if (option == 'c')
+        arguments->check = true;
+    else
+        return kn_complain(KN_EXIT_USAGE, "see koined --help", "");
+    return rc ? kn_complain(kn_exit_code(rc), why.text, "") : -1;
 }
 
 /* Negative: go on. */
-static int parse(struct koined *koined, int argc, char **argv)
+static int parse(struct arguments *arguments, struct kn_config *config, int argc, char **argv)
 {
-    static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
-                                            {"dir", required_argument, NULL, 'd'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"listen", required_argument, NULL, 'l'}, {"mount", required_argument, NULL, 'm'},
+        {"config", required_argument, NULL, 'f'}, {"check", no_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},    {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
-        if (option == 'h') {
-            print_help();
-            return DONE;
-        }
-        if (option == 'v') {
-            puts("koined " KOINE_VERSION);
-            return DONE;
-        }
-        if (option == 'd')
-            koined->dir = optarg;
-        else if (option == 'l' && koined->count == ENDPOINTS_MAX)
-            return complain(USAGE, "more than 64 endpoints", "start another koined");
-        else if (option == 'l')
-            koined->uris[koined->count++] = optarg;
-        else
-            return complain(USAGE, "see koined --help", "");
+        int code = take_option(arguments, config, option);
+        if (code >= 0)
+            return code;
     }
-    if (optind < argc)
-        return complain(USAGE, argv[optind], "is no option; see koined --help");
-    if (!koined->count)
-        return complain(USAGE, "nothing to listen on", "see koined --help");
-    return -1;
+    return optind < argc
+               ? kn_complain(KN_EXIT_USAGE, argv[optind], "is no option; see koined --help")
+               : -1;
 }
 
-static void on_signal(void *arg, unsigned events)
-{
-    struct koined *koined = arg;
-    struct signalfd_siginfo info;
-    (void)events;
-    if (read(koined->signals, &info, sizeof info) != (ssize_t)sizeof info)
-        return;
-    koined->told++;
-    (void)koine_node_stop(koined->node);
-}
+/* ---------------------------------------------------------------- what to serve */
 
-/* Each connection takes three descriptors, its own and two of its link. */
-static void raise_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static int open_node(struct koined *koined)
-{
-    struct koine_node_options options = {.size = sizeof options, .dir = koined->dir};
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    raise_limit();
-    koined->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (koined->signals < 0)
-        return complain(LOCAL, "no descriptor for signals", strerror(errno));
-    int rc = koine_node_open(&koined->node, &options);
-    if (!rc)
-        rc = koine_watch_open(&koined->watch, koined->node, koined->signals, KOINE_READABLE,
-                              on_signal, koined);
-    return rc ? complain(LOCAL, "no node", koine_strerror(rc)) : DONE;
-}
-
-static int code_of(int error)
-{
-    if (error == KOINE_EINVAL || error == KOINE_EUNSUPPORTED)
-        return USAGE;
-    return error == KOINE_EPERM ? PERMISSION : LOCAL;
-}
-
-static int attach_all(struct koined *koined)
+static int read_file(const struct arguments *arguments, struct kn_config *config)
 {
     struct koine_why why = {""};
-    for (size_t i = 0; i < koined->count; i++) {
-        int rc = koine_attach(&koined->attachments[i], koined->node, koined->uris[i], &why);
-        if (rc)
-            return complain(code_of(rc), koined->uris[i], why.text);
+    const char *file = arguments->file;
+    if (!file && !config->count && !config->mount_count && !access(KN_CONFIG_DEFAULT, F_OK))
+        file = KN_CONFIG_DEFAULT;
+    int rc = file ? kn_config_read(config, file, &why) : 0;
+    if (rc)
+        return kn_complain(kn_exit_code(rc), *why.text ? why.text : koine_strerror(rc), "");
+    if (!config->count && !config->mount_count)
+        return kn_complain(KN_EXIT_USAGE, "nothing to listen on", "see koined --help");
+    rc = kn_config_check(&file, config, &why);
+    return rc ? kn_complain(kn_exit_code(rc), file, why.text) : KN_EXIT_DONE;
+}
+
+static int tell(const struct kn_config *config)
+{
+    char room[64];
+    for (size_t i = 0; i < config->count; i++) {
+        const struct kn_endpoint_config *endpoint = &config->endpoints[i];
+        printf("%s: %s", endpoint->name ? endpoint->name : "--listen", endpoint->uri);
+        if (endpoint->group)
+            printf(", group %s", endpoint->group);
+        if (endpoint->workers > 1)
+            printf(", %u workers", endpoint->workers);
+        puts("");
     }
-    for (size_t i = 0; i < koined->count; i++)
-        puts(koine_attachment_uri(koined->attachments[i]));
-    puts("ready");
-    fflush(stdout);
-    return DONE;
+    printf("sandbox: %s\n", kn_sandbox_describe(room));
+    return KN_EXIT_DONE;
 }
 
-static bool is_quiet(const struct koined *koined)
+static int run(const struct arguments *arguments, struct kn_config *config)
 {
-    struct koine_attachment_counts counts = {.size = sizeof counts};
-    for (size_t i = 0; i < koined->count; i++)
-        if (koine_attachment_count(&counts, koined->attachments[i]) || counts.connections)
-            return false;
-    return true;
-}
-
-static void drain(struct koined *koined)
-{
-    int64_t end = koine_now() + DRAIN_NS;
-    for (size_t i = 0; i < koined->count; i++)
-        koine_attachment_drain(koined->attachments[i]);
-    for (int64_t left = DRAIN_NS; left > 0 && koined->told < 2 && !is_quiet(koined);
-         left = end - koine_now())
-        if (koine_node_process(koined->node, left) < 0)
-            return;
-}
-
-static int run(struct koined *koined)
-{
-    int code = open_node(koined);
-    if (!code)
-        code = attach_all(koined);
-    if (!code) {
-        int rc = koine_node_run(koined->node);
-        if (rc)
-            code = complain(LOCAL, koine_strerror(rc), koine_node_why(koined->node));
-        drain(koined);
-    }
-    for (size_t i = 0; i < koined->count; i++)
-        koine_detach(koined->attachments[i]);
-    koine_watch_close(koined->watch);
-    koine_node_close(koined->node);
-    return code;
+    int code = read_file(arguments, config);
+    if (code)
+        return code;
+    return arguments->check ? tell(config) : kn_supervise(config, arguments->dir);
 }
 
 /* What is closed is kept from being a socket's number, and still fails to be used. */
@@ -203,8 +145,14 @@ static void hold_standard(void)
 
 int main(int argc, char **argv)
 {
-    struct koined koined = {.signals = -1};
+    struct kn_config config = {.count = 0};
+    struct arguments arguments = {.dir = NULL};
+    if (argc > 2 && !strcmp(argv[1], "--worker"))
+        return kn_worker_run(argv + 2, argc - 2);
     hold_standard();
-    int code = parse(&koined, argc, argv);
-    return code >= 0 ? code : run(&koined);
+    int code = parse(&arguments, &config, argc, argv);
+    if (code < 0)
+        code = run(&arguments, &config);
+    kn_config_deinit(&config);
+    return code;
 }

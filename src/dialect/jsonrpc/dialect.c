@@ -57,6 +57,7 @@ static const struct kn_identity identity = {
     .exchange_methods = "POST",
     .exchange_type = "application/json",
     .options = no_options,
+    .stateless = true,
     .address = address,
 };
 

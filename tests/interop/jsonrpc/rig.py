@@ -50,21 +50,53 @@ def stop(program, by=signal.SIGTERM):
     return code
 
 
+def children(parent):
+    """Living ones, by age."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        if entry.isdigit() and int(fields[1]) == parent and fields[0] != "Z":
+            found.append((int(fields[19]), int(entry)))
+    return [pid for _, pid in sorted(found)]
+
+
+def descriptors(pid):
+    """Of a process that shows them to nobody the kernel tells how many, since Linux 6.2."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        return os.stat(f"/proc/{pid}/fd").st_size
+
+
+def memory(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) << 10
+
+
 class Koined:
     """koined with one endpoint for each URI; ports are what it says that they are."""
 
-    def __init__(self, *uris, **options):
+    def __init__(self, *uris, config=None, program=KOINED, **options):
         self.listening = [a for uri in uris for a in ("--listen", uri)]
-        self.program, self.uris = start(KOINED, *self.listening, **options)
+        if config:
+            self.listening += ["--config", config]
+        self.program, self.uris = start(program, *self.listening, **options)
         self.ports = [int(m[1]) if (m := re.search(r":(\d+)(/.*)?$", u)) else None
                       for u in self.uris]
 
+    def workers(self):
+        """Process ids, by age."""
+        return children(self.program.pid)
+
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.program.pid}/fd"))
+        return sum(descriptors(pid) for pid in self.workers())
 
     def memory(self):
-        with open(f"/proc/{self.program.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) << 10
+        return max(memory(pid) for pid in self.workers())
 
     def __enter__(self):
         return self
