@@ -120,6 +120,21 @@ void kn_buffer_int(struct kn_buffer *buffer, int64_t value)
     kn_buffer_uint(buffer, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
+char *kn_buffer_room(size_t *roomp, struct kn_buffer *buffer, size_t least)
+{
+    if (!reserve(buffer, least))
+        return NULL;
+    size_t room = buffer->room - buffer->length - 1, allowed = buffer->limit - buffer->length;
+    *roomp = room < allowed ? room : allowed;
+    return buffer->ptr + buffer->length;
+}
+
+void kn_buffer_take(struct kn_buffer *buffer, size_t length)
+{
+    buffer->length += length;
+    buffer->ptr[buffer->length] = 0;
+}
+
 void kn_buffer_drop(struct kn_buffer *buffer, size_t length)
 {
     if (!length)

@@ -32,6 +32,11 @@ void kn_buffer_str(struct kn_buffer *buffer, struct kn_str str);
 void kn_buffer_fill(struct kn_buffer *buffer, char c, size_t count);
 void kn_buffer_int(struct kn_buffer *buffer, int64_t value);
 void kn_buffer_uint(struct kn_buffer *buffer, uint64_t value);
+/* Where `*roomp` octets, at least `least`, may be written behind what is there, within the limit; NULL on
+ * failure. They count once they are taken, and a write by any other function moves them. */
+char *kn_buffer_room(size_t *roomp, struct kn_buffer *buffer, size_t least);
+/* The first `length` octets of that room are written and belong to the buffer now. */
+void kn_buffer_take(struct kn_buffer *buffer, size_t length);
 /* Drops the first `length` octets. */
 void kn_buffer_drop(struct kn_buffer *buffer, size_t length);
 void kn_buffer_print(struct kn_buffer *buffer, const char *format, ...)

@@ -90,6 +90,25 @@ static void buffer_failure_is_sticky(void **state)
     free(text);
 }
 
+static void buffer_gives_room_to_write_in_place(void **state)
+{
+    (void)state;
+    struct kn_buffer buffer;
+    size_t room = 0;
+    kn_buffer_init(&buffer, 300);
+    kn_buffer_text(&buffer, "at ");
+    char *at = kn_buffer_room(&room, &buffer, 290);
+    assert_int_equal(room, 297);
+    memset(at, 'x', room);
+    kn_buffer_take(&buffer, 2);
+    assert_string_equal(buffer.ptr, "at xx");
+    assert_int_equal(buffer.length, 5);
+    assert_null(kn_buffer_room(&room, &buffer, 296));
+    assert_int_equal(buffer.failed, KOINE_ETOOBIG);
+    assert_string_equal(buffer.ptr, "at xx");
+    kn_buffer_deinit(&buffer);
+}
+
 static void buffer_writes_numbers_exactly(void **state)
 {
     (void)state;
@@ -279,6 +298,7 @@ int main(void)
         cmocka_unit_test(arena_does_not_give_endless_empty_things),
         cmocka_unit_test(arena_text_ends_with_nul),
         cmocka_unit_test(buffer_failure_is_sticky),
+        cmocka_unit_test(buffer_gives_room_to_write_in_place),
         cmocka_unit_test(buffer_writes_numbers_exactly),
         cmocka_unit_test(cursor_failure_is_sticky),
         cmocka_unit_test(cursor_aligns_from_its_start),
