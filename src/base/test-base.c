@@ -7,6 +7,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 
 #include <koine/error.h>
@@ -290,6 +291,42 @@ static void every_error_has_a_phrase(void **state)
     assert_null(koine_fault_code_name(17));
 }
 
+/* FIPS 180-4 with the examples of NIST; then as many a as lie around the ends of blocks. */
+static void sha256_gives_the_digests_of_its_standard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t length; /* of a's, without text */
+        const char *hex;
+    } rows[] = {
+        {"", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", 0, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 0,
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+        {NULL, 55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
+        {NULL, 56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"},
+        {NULL, 63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"},
+        {NULL, 64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
+        {NULL, 119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb"},
+        {NULL, 120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c"},
+        {NULL, 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    char *many = malloc(1000000);
+    assert_non_null(many);
+    memset(many, 'a', 1000000);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t digest[KN_SHA256_SIZE];
+        char hex[2 * KN_SHA256_SIZE + 1];
+        kn_sha256(digest,
+                  rows[i].text ? kn_str(rows[i].text) : (struct kn_str){many, rows[i].length});
+        for (size_t k = 0; k < sizeof digest; k++)
+            snprintf(hex + 2 * k, 3, "%02x", digest[k]);
+        assert_string_equal(hex, rows[i].hex);
+    }
+    free(many);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +342,7 @@ int main(void)
         cmocka_unit_test(heap_gives_the_least_first),
         cmocka_unit_test(map_keeps_what_was_put),
         cmocka_unit_test(map_finds_texts_by_content),
+        cmocka_unit_test(sha256_gives_the_digests_of_its_standard),
         cmocka_unit_test(utf8_takes_exactly_the_well_formed),
         cmocka_unit_test(utf8_written_is_read),
         cmocka_unit_test(shared_copies_clear_the_rest_of_the_last_word),
