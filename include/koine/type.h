@@ -134,10 +134,16 @@ struct koine_feature {
     uint32_t in;
     /* Operation: a struct of `return` (first, when not void), inout and out; else the same as `in`. */
     uint32_t out;
-    uint32_t reserved;
+    uint32_t id; /* its number in protocols that number operations; 0: none was given */
     struct koine_seq_uint32 raises; /* indices in `types` */
 };
 KOINE_SEQUENCE(koine_seq_feature, struct koine_feature);
+
+/* What an interface says to one foreign protocol and nobody else: "onc.program" is "100005". */
+struct koine_note {
+    struct koine_string name, value;
+};
+KOINE_SEQUENCE(koine_seq_note, struct koine_note);
 
 /* A struct of parameters without any has size 0: pass NULL. */
 struct koine_interface {
@@ -146,7 +152,8 @@ struct koine_interface {
     struct koine_seq_string bases; /* every ancestor, each once, base first */
     struct koine_seq_type types;
     struct koine_seq_feature features; /* one index space: inherited first, each base once */
-    uint64_t hash; /* of all that must agree between two sides; documentation is not in it */
+    struct koine_seq_note notes;
+    uint64_t hash; /* of all that must agree between two sides: no documentation, ids, notes */
 };
 
 /* `member` of the interface by name, or KOINE_EMEMBER. The index is stable for one interface. */

@@ -38,6 +38,7 @@ static int put_feature(struct builder *b, const struct kn_idl_decl *decl, uint16
     f->doc = kn_idl_string(decl->doc);
     f->flags = decl->flags;
     f->origin = origin;
+    f->id = decl->id;
     if (decl->sort == KN_IDL_ATTRIBUTE) {
         f->sort = KOINE_ATTRIBUTE;
         f->in = f->out = kn_idl_table_type(&b->table, decl->type);
@@ -87,6 +88,21 @@ static int put_bases(struct builder *b, struct koine_interface *interface,
     return 0;
 }
 
+static int put_notes(struct builder *b, struct koine_interface *interface,
+                     const struct kn_idl_decl *decl)
+{
+    uint32_t count = 0;
+    for (const struct kn_idl_note *n = decl->notes; n; n = n->next)
+        count++;
+    struct koine_note *notes = kn_arena_zalloc(&b->idl->arena, count + 1, sizeof *notes);
+    if (!notes)
+        return KOINE_ENOMEM;
+    interface->notes = (struct koine_seq_note)KOINE_MANY(notes, count);
+    for (const struct kn_idl_note *n = decl->notes; n; n = n->next, notes++)
+        *notes = (struct koine_note){kn_idl_string(n->name), kn_idl_string(n->value)};
+    return 0;
+}
+
 /* `why` says what was wrong when the answer is KOINE_EDATA. */
 static int build(struct koine_idl *idl, struct koine_interface *interface,
                  const struct kn_idl_decl *decl, struct koine_why *why)
@@ -99,6 +115,8 @@ static int build(struct koine_idl *idl, struct koine_interface *interface,
     interface->name = kn_idl_string(decl->scoped);
     interface->doc = kn_idl_string(decl->doc);
     int rc = put_bases(&b, interface, decl);
+    if (!rc)
+        rc = put_notes(&b, interface, decl);
     if (!rc)
         rc = put_features(&b, decl, decl);
     if (!rc)

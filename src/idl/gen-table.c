@@ -82,6 +82,8 @@ static void feature(struct kn_gen *g, const struct kn_gen_face *face, uint32_t i
                     ",\n     .sort = %u,\n     .flags = %u,\n     .origin = %u,\n     .in = %u,\n"
                     "     .out = %u",
                     f->sort, f->flags, f->origin, f->in, f->out);
+    if (f->id)
+        kn_buffer_print(c, ",\n     .id = %u", f->id);
     if (f->raises.length)
         kn_buffer_print(c, ",\n     .raises = KOINE_ARRAY(%s_raises_%u)", face->name, index);
     kn_buffer_text(c, "},\n");
@@ -115,6 +117,22 @@ static void bases(struct kn_gen *g, const struct kn_gen_face *face)
     kn_buffer_text(&g->source, "};\n\n");
 }
 
+static void notes(struct kn_gen *g, const struct kn_gen_face *face)
+{
+    const struct koine_interface *interface = face->interface;
+    if (!interface->notes.length)
+        return;
+    kn_buffer_print(&g->source, "static const struct koine_note %s_notes[] = {\n", face->name);
+    for (uint32_t i = 0; i < interface->notes.length; i++) {
+        kn_buffer_text(&g->source, "    {");
+        text(&g->source, interface->notes.ptr[i].name);
+        kn_buffer_text(&g->source, ", ");
+        text(&g->source, interface->notes.ptr[i].value);
+        kn_buffer_text(&g->source, "},\n");
+    }
+    kn_buffer_text(&g->source, "};\n\n");
+}
+
 void kn_gen_tables(struct kn_gen *g, const struct kn_gen_face *face)
 {
     const struct koine_interface *interface = face->interface;
@@ -122,6 +140,7 @@ void kn_gen_tables(struct kn_gen *g, const struct kn_gen_face *face)
     types(g, face);
     features(g, face);
     bases(g, face);
+    notes(g, face);
     kn_buffer_print(
         c, "static const struct koine_interface %s_interface = {\n    .name = ", face->name);
     text(c, interface->name);
@@ -133,6 +152,8 @@ void kn_gen_tables(struct kn_gen *g, const struct kn_gen_face *face)
         kn_buffer_print(c, ",\n    .types = KOINE_ARRAY(%s_types)", face->name);
     if (interface->features.length)
         kn_buffer_print(c, ",\n    .features = KOINE_ARRAY(%s_features)", face->name);
+    if (interface->notes.length)
+        kn_buffer_print(c, ",\n    .notes = KOINE_ARRAY(%s_notes)", face->name);
     kn_buffer_print(c, ",\n    .hash = UINT64_C(0x%016llx),\n};\n\n",
                     (unsigned long long)interface->hash);
 }

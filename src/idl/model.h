@@ -75,6 +75,12 @@ struct kn_idl_value {
     const struct kn_idl_decl *label;
 };
 
+/* Part of an annotation that somebody else reads: "onc.program". */
+struct kn_idl_note {
+    struct kn_str name, value;
+    const struct kn_idl_note *next;
+};
+
 struct kn_idl_decl {
     enum kn_idl_sort sort;
     struct kn_str name;   /* without the escaping underscore */
@@ -89,6 +95,8 @@ struct kn_idl_decl {
     uint8_t flags;                     /* KOINE_ONEWAY ... */
     uint16_t depth;                    /* struct, interface: ancestors */
     int32_t label;                     /* of a label: its value */
+    uint32_t id;                       /* of an operation, attribute, event; 0 none */
+    const struct kn_idl_note *notes;   /* interface */
     const struct kn_idl_type *type;    /* of typedef, const, member, parameter, attribute; of an
                                        operation its result, NULL for void */
     const struct kn_idl_decl *base;    /* struct, interface */

@@ -160,6 +160,7 @@ static bool operation(struct kn_idl_parser *p, struct kn_idl_annotations notes, 
     struct kn_idl_decl *op =
         kn_idl_declare(p, notes.event ? KN_IDL_EVENT : KN_IDL_OPERATION, &name, doc);
     op->type = type;
+    kn_idl_identify(p, op, notes.event ? 0 : notes.id, &name);
     op->flags = (uint8_t)((oneway ? KOINE_ONEWAY : 0) | (notes.idempotent ? KOINE_IDEMPOTENT : 0));
     if (!parameters(p, op) || !raises(p, op))
         return false;
@@ -250,6 +251,7 @@ static bool body(struct kn_idl_parser *p)
 void kn_idl_interface(struct kn_idl_parser *p, struct kn_str doc)
 {
     struct kn_idl_token name;
+    const struct kn_idl_note *notes = p->notes;
     kn_idl_advance(p);
     bool good = kn_idl_identifier(p, &name);
     if (good && p->token.sort == ';') {
@@ -258,6 +260,7 @@ void kn_idl_interface(struct kn_idl_parser *p, struct kn_str doc)
         struct kn_idl_decl *decl = kn_idl_define(p, KN_IDL_INTERFACE, &name, doc);
         if (kn_idl_accept(p, ':'))
             good = base_interface(p, decl);
+        decl->notes = notes;
         struct kn_idl_decl *outer = p->scope;
         p->scope = decl;
         good = kn_idl_enter(p) && good && body(p);

@@ -112,24 +112,10 @@ static void finish(struct kn_idl_parser *p, bool good)
 
 /* ---- annotations */
 
-static void skip_parentheses(struct kn_idl_parser *p)
-{
-    unsigned depth = 0;
-    if (p->token.sort != '(')
-        return;
-    do {
-        depth += p->token.sort == '(';
-        depth -= p->token.sort == ')';
-        kn_idl_advance(p);
-    } while (depth && p->token.sort != KN_IDL_END);
-    if (depth)
-        kn_idl_expected(p, "')'");
-}
-
 /* Those that would change what a value or a call is, and so cannot be passed over. */
 static bool weighty(struct kn_str name)
 {
-    static const char *const names[] = {"optional", "stream", "queue", "nullable", "value"};
+    static const char *const names[] = {"optional", "stream", "queue", "nullable"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (kn_str_equal(name, kn_str(names[i])))
             return true;
@@ -139,13 +125,15 @@ static bool weighty(struct kn_str name)
 
 struct kn_idl_annotations kn_idl_annotate(struct kn_idl_parser *p)
 {
-    struct kn_idl_annotations a = {false, false};
+    struct kn_idl_annotations a = {.event = false};
+    p->notes = NULL;
     while (p->token.sort == '@') {
         struct kn_idl_token at = p->token;
         kn_idl_advance(p);
         kn_idl_accept(p, KN_IDL_SCOPE);
+        struct kn_str name;
         do {
-            struct kn_str name = p->token.text;
+            name = p->token.text;
             if (p->token.sort != KN_IDL_NAME) {
                 kn_idl_expected(p, "the name of an annotation");
                 return a;
@@ -156,8 +144,9 @@ struct kn_idl_annotations kn_idl_annotate(struct kn_idl_parser *p)
                 kn_idl_error(p, &at, "not supported yet: @%.*s", (int)name.length, name.ptr);
             kn_idl_advance(p);
         } while (kn_idl_accept(p, KN_IDL_SCOPE));
-        skip_parentheses(p);
+        kn_idl_brackets(p, &a, name);
     }
+    p->notes = a.notes;
     return a;
 }
 
@@ -237,11 +226,11 @@ static bool labels(struct kn_idl_parser *p)
     do {
         struct kn_idl_token name;
         struct kn_str doc = p->token.doc;
-        kn_idl_annotate(p);
+        struct kn_idl_annotations notes = kn_idl_annotate(p);
         if (!kn_idl_identifier(p, &name))
             return false;
         struct kn_idl_decl *label = kn_idl_declare(p, KN_IDL_LABEL, &name, doc);
-        label->label = (int32_t)p->scope->count - 1;
+        kn_idl_label_value(p, label, &notes, &name);
     } while (kn_idl_accept(p, ','));
     return true;
 }

@@ -54,8 +54,9 @@ struct kn_idl_parser {
     struct kn_map once; /* files that were read */
     struct kn_buffer errors;
     struct kn_buffer scratch;
-    struct kn_idl_decl *scope; /* where declarations go */
-    struct kn_idl_decl *last;  /* what a trailing comment belongs to */
+    struct kn_idl_decl *scope;       /* where declarations go */
+    const struct kn_idl_note *notes; /* of the last annotations, for an interface */
+    struct kn_idl_decl *last;        /* what a trailing comment belongs to */
     struct kn_idl_include **include_end;
     size_t text; /* octets read */
     unsigned error_count;
@@ -109,11 +110,26 @@ void kn_idl_leave(struct kn_idl_parser *p);
 void kn_idl_recover(struct kn_idl_parser *p);
 struct kn_idl_annotations {
     bool event, idempotent;
+    bool valued;
+    int32_t value; /* @value, when `valued` */
+    uint32_t id;   /* @id of a member of an interface; 0 none */
+    const struct kn_idl_note *notes;
 };
 struct kn_idl_annotations kn_idl_annotate(struct kn_idl_parser *p);
 /* Declarations that may stand in modules and interfaces; false: none of them. */
 bool kn_idl_definition(struct kn_idl_parser *p, struct kn_str doc);
 void kn_idl_file(struct kn_idl_parser *p);
+/* annotate.c: what stands behind the name of an annotation */
+void kn_idl_brackets(struct kn_idl_parser *p, struct kn_idl_annotations *a, struct kn_str name);
+/* Adds "name" = value to the end of a list. */
+void kn_idl_note(struct kn_idl_parser *p, const struct kn_idl_note **listp, const char *name,
+                 uint64_t value);
+/* Gives an operation of p->scope its number, 0 for none; reports one that is taken. */
+void kn_idl_identify(struct kn_idl_parser *p, struct kn_idl_decl *operation, uint32_t id,
+                     const struct kn_idl_token *at);
+/* Gives the last label of p->scope its value: @value, or one more than the label before it. */
+void kn_idl_label_value(struct kn_idl_parser *p, struct kn_idl_decl *label,
+                        const struct kn_idl_annotations *a, const struct kn_idl_token *at);
 /* parse-type.c */
 const struct kn_idl_type *kn_idl_type(struct kn_idl_parser *p); /* NULL: an error was reported */
 const struct kn_idl_type *kn_idl_dimensions(struct kn_idl_parser *p,

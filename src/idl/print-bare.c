@@ -221,6 +221,7 @@ static void write_enum(struct bare *b, uint32_t index)
     kn_buffer_text(&b->out, " {\n");
     for (uint32_t i = 0; i < t->members.length; i++) {
         kn_idl_print_doc(&b->out, 0, str(t->members.ptr[i].doc));
+        kn_buffer_print(&b->out, "@value(%d) ", t->members.ptr[i].type);
         kn_idl_print_name(&b->out, str(t->members.ptr[i].name));
         kn_buffer_text(&b->out, i + 1 < t->members.length ? ",\n" : "\n");
     }
@@ -363,6 +364,8 @@ static void operation(struct bare *b, const struct koine_feature *f)
                   kn_str_equal(str(out->members.ptr[0].name), KN_STR("return"));
     if (f->sort == KOINE_EVENT)
         kn_buffer_text(&b->out, "@event ");
+    if (f->id && !b->line)
+        kn_buffer_print(&b->out, "@id(%u) ", f->id);
     if (f->flags & KOINE_IDEMPOTENT)
         kn_buffer_text(&b->out, "@idempotent ");
     if (f->flags & KOINE_ONEWAY)
@@ -421,12 +424,23 @@ static void need_features(struct bare *b, uint16_t origin)
     }
 }
 
+static void notes(struct bare *b)
+{
+    struct kn_str annotation = KN_STR("");
+    for (uint32_t i = 0; i < b->interface->notes.length; i++)
+        kn_idl_print_note(&b->out, &annotation, str(b->interface->notes.ptr[i].name),
+                          str(b->interface->notes.ptr[i].value));
+    kn_idl_print_notes_end(&b->out, annotation);
+}
+
 static void one_interface(struct bare *b, struct kn_str name, struct kn_str base, uint16_t origin)
 {
     need_features(b, origin);
     unsigned opened = open_modules(b, scope_of(name));
     if (!origin)
         kn_idl_print_doc(&b->out, 0, str(b->interface->doc));
+    if (!origin)
+        notes(b);
     kn_buffer_text(&b->out, "interface ");
     kn_idl_print_name(&b->out, last_of(name));
     if (base.length) {

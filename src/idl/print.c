@@ -82,6 +82,31 @@ void kn_idl_print_scoped(struct kn_buffer *b, struct kn_str scoped)
     }
 }
 
+void kn_idl_print_note(struct kn_buffer *b, struct kn_str *annotation, struct kn_str name,
+                       struct kn_str value)
+{
+    const char *dot = memchr(name.ptr, '.', name.length);
+    size_t length = dot ? (size_t)(dot - name.ptr) : name.length;
+    struct kn_str own = {name.ptr, length};
+    bool more = kn_str_equal(own, *annotation);
+    if (!more) {
+        kn_idl_print_notes_end(b, *annotation);
+        kn_buffer_char(b, '@');
+        kn_buffer_str(b, own);
+    }
+    *annotation = own;
+    kn_buffer_text(b, more ? ", " : "(");
+    if (dot)
+        kn_buffer_add(b, dot + 1, name.length - length - 1);
+    kn_buffer_text(b, " = ");
+    kn_buffer_str(b, value);
+}
+
+void kn_idl_print_notes_end(struct kn_buffer *b, struct kn_str annotation)
+{
+    kn_buffer_text(b, annotation.length ? ") " : "");
+}
+
 /* ---- references to declarations: as short as their meaning allows */
 
 static const struct kn_idl_decl *look(struct printer *p, struct kn_str scope, struct kn_str name)
@@ -251,9 +276,13 @@ static void labels(struct printer *p, const struct kn_idl_decl *d)
 {
     head(p, d, "enum");
     kn_buffer_text(&p->out, " {\n");
+    int64_t next = 0;
     for (const struct kn_idl_decl *label = d->first; label; label = label->next) {
         kn_idl_print_doc(&p->out, p->indent + 1, label->doc);
         indent(&p->out, p->indent + 1);
+        if (label->label != next)
+            kn_buffer_print(&p->out, "@value(%d) ", label->label);
+        next = (int64_t)label->label + 1;
         kn_idl_print_name(&p->out, label->name);
         kn_buffer_text(&p->out, label->next ? ",\n" : "\n");
     }
@@ -286,6 +315,8 @@ static void operation(struct printer *p, const struct kn_idl_decl *d)
     struct kn_buffer *b = &p->out;
     if (d->sort == KN_IDL_EVENT)
         kn_buffer_text(b, "@event ");
+    if (d->id)
+        kn_buffer_print(b, "@id(%u) ", d->id);
     if (d->flags & KOINE_IDEMPOTENT)
         kn_buffer_text(b, "@idempotent ");
     if (d->flags & KOINE_ONEWAY)
@@ -302,6 +333,14 @@ static void operation(struct printer *p, const struct kn_idl_decl *d)
         reference(p, d, d->raises[i]);
     }
     kn_buffer_text(b, d->raised ? ");\n" : ";\n");
+}
+
+static void notes(struct printer *p, const struct kn_idl_decl *d)
+{
+    struct kn_str annotation = KN_STR("");
+    for (const struct kn_idl_note *n = d->notes; n; n = n->next)
+        kn_idl_print_note(&p->out, &annotation, n->name, n->value);
+    kn_idl_print_notes_end(&p->out, annotation);
 }
 
 static void one_line(struct printer *p, const struct kn_idl_decl *d, const char *word)
@@ -340,6 +379,7 @@ static void declaration(struct printer *p, const struct kn_idl_decl *d)
         body(p, d, "exception");
         break;
     case KN_IDL_INTERFACE:
+        notes(p, d);
         body(p, d, "interface");
         break;
     case KN_IDL_FORWARD:

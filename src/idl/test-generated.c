@@ -310,6 +310,9 @@ static void the_tables_are_the_interface_that_was_read(void **state)
     assert_int_equal(koine_idl_choose(&read, idl, "a::inner::Second", NULL), 0);
     assert_int_equal(kn_interface_difference(&why, read, a_inner_Second.interface), 0);
     assert_true(read->hash == a_inner_Second.interface->hash);
+    assert_string_equal(kn_interface_note(a_inner_Second.interface, "onc.program").ptr,
+                        "536870919");
+    assert_int_equal(a_inner_Second.interface->features.ptr[a_inner_Second_how_full_index].id, 41);
     koine_idl_free(idl);
 }
 
@@ -321,6 +324,9 @@ static void constants_and_labels_have_their_values(void **state)
     assert_true(a_BIG == UINT64_MAX);
     assert_true(a_LOW == INT64_MIN);
     assert_int_equal(a_MASK, 0xf0);
+    assert_int_equal(a_inner_Second_Level_unknown, -1);
+    assert_int_equal(a_inner_Second_Level_full, 18);
+    assert_int_equal(a_inner_Second_Level_fuller, 19);
     assert_int_equal(a_FAVOURITE, a_Colour_blue);
     assert_string_equal(a_GREETING, "say \"hello\"\ncaf\xc3\xa9 \?\?= \\");
 }

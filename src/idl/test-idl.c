@@ -117,6 +117,39 @@ static void canonical_text_is_what_the_manual_shows(void **state)
     koine_idl_free(idl);
 }
 
+static void numbers_for_foreign_protocols_are_kept(void **state)
+{
+    (void)state;
+    static const char text[] = "@onc(program = 536870913, version = 2) interface I {\n"
+                               "    enum E {\n"
+                               "        a,\n"
+                               "        @value(-3) b,\n"
+                               "        c\n"
+                               "    };\n\n"
+                               "    @id(7) @idempotent void f(in E e);\n"
+                               "    void g();\n"
+                               "};\n";
+    struct koine_idl *idl = read_text(text);
+    const struct koine_interface *interface = koine_idl_interface(idl, 0);
+    const struct koine_type *e =
+        koine_type_of_member(kn_feature_in(interface, 0), kn_feature_in(interface, 0)->members.ptr);
+    char *printed;
+    assert_int_equal(interface->features.ptr[0].id, 7);
+    assert_int_equal(interface->features.ptr[1].id, 0);
+    assert_string_equal(kn_interface_note(interface, "onc.program").ptr, "536870913");
+    assert_string_equal(kn_interface_note(interface, "onc.version").ptr, "2");
+    assert_null(kn_interface_note(interface, "onc.host").ptr);
+    assert_int_equal(e->members.ptr[1].type, -3);
+    assert_int_equal(e->members.ptr[2].type, -2);
+    assert_int_equal(koine_idl_print(&printed, idl), 0);
+    assert_string_equal(printed, text);
+    free(printed);
+    assert_int_equal(koine_interface_print(&printed, interface), 0);
+    assert_string_equal(printed, text);
+    free(printed);
+    koine_idl_free(idl);
+}
+
 static void a_member_is_printed_on_one_line(void **state)
 {
     (void)state;
@@ -356,6 +389,7 @@ int main(void)
         cmocka_unit_test(printing_is_a_fixed_point),
         cmocka_unit_test(printing_a_bare_interface_is_a_fixed_point),
         cmocka_unit_test(canonical_text_is_what_the_manual_shows),
+        cmocka_unit_test(numbers_for_foreign_protocols_are_kept),
         cmocka_unit_test(a_member_is_printed_on_one_line),
         cmocka_unit_test(the_thermostat_has_its_features_and_structs),
         cmocka_unit_test(inherited_features_come_first_and_say_whose_they_are),

@@ -36,6 +36,14 @@ int koine_interface_find(uint32_t *memberp, const struct koine_interface *interf
     return KOINE_EMEMBER;
 }
 
+struct koine_string kn_interface_note(const struct koine_interface *interface, const char *name)
+{
+    for (uint32_t i = 0; i < interface->notes.length; i++)
+        if (kn_str_equal(str(interface->notes.ptr[i].name), kn_str(name)))
+            return interface->notes.ptr[i].value;
+    return (struct koine_string)KOINE_NOTHING;
+}
+
 /* ---------------------------------------------------------------- check */
 
 static bool is_struct(const struct koine_interface *interface, uint32_t index)
@@ -71,6 +79,8 @@ int kn_interface_check(const struct koine_interface *interface, struct koine_why
         return rc;
     if (interface->features.length > KN_TYPES_MAX || interface->bases.length > KN_TYPE_DEPTH)
         return kn_refuse(why, KOINE_EDATA, NULL, "too many features or bases");
+    if (interface->notes.length > KN_NOTES_MAX)
+        return kn_refuse(why, KOINE_EDATA, NULL, "more than %d notes", KN_NOTES_MAX);
     for (uint32_t i = 0; i < interface->features.length; i++) {
         const struct koine_feature *feature = &interface->features.ptr[i];
         const char *fault = feature_fault(interface, feature);

@@ -20,6 +20,8 @@ enum index {
     FEATURE,
     FEATURES,
     STRINGS,
+    NOTE,
+    NOTES,
     INTERFACE,
     COUNT
 };
@@ -64,8 +66,13 @@ static const struct koine_member feature_members[] = {
     IN(FEATURE, koine_feature, name, STRING),    IN(FEATURE, koine_feature, doc, STRING),
     IN(FEATURE, koine_feature, sort, UINT8),     IN(FEATURE, koine_feature, flags, UINT8),
     IN(FEATURE, koine_feature, origin, UINT16),  IN(FEATURE, koine_feature, in, UINT32),
-    IN(FEATURE, koine_feature, out, UINT32),     IN(FEATURE, koine_feature, reserved, UINT32),
+    IN(FEATURE, koine_feature, out, UINT32),     IN(FEATURE, koine_feature, id, UINT32),
     IN(FEATURE, koine_feature, raises, NUMBERS),
+};
+
+static const struct koine_member note_members[] = {
+    IN(NOTE, koine_note, name, STRING),
+    IN(NOTE, koine_note, value, STRING),
 };
 
 static const struct koine_member interface_members[] = {
@@ -74,6 +81,7 @@ static const struct koine_member interface_members[] = {
     IN(INTERFACE, koine_interface, bases, STRINGS),
     IN(INTERFACE, koine_interface, types, TYPES),
     IN(INTERFACE, koine_interface, features, FEATURES),
+    IN(INTERFACE, koine_interface, notes, NOTES),
     IN(INTERFACE, koine_interface, hash, UINT64),
 };
 
@@ -92,6 +100,8 @@ static const struct koine_type table[COUNT] = {
     [FEATURE] = STRUCT("koine::Feature", koine_feature, feature_members),
     [FEATURES] = SEQUENCE(FEATURES, FEATURE),
     [STRINGS] = SEQUENCE(STRINGS, STRING),
+    [NOTE] = STRUCT("koine::Note", koine_note, note_members),
+    [NOTES] = SEQUENCE(NOTES, NOTE),
     [INTERFACE] = STRUCT("koine::Interface", koine_interface, interface_members),
 };
 
@@ -99,7 +109,7 @@ _Static_assert(sizeof(struct koine_string) == 16, "a reference is 16 octets");
 _Static_assert(sizeof(struct koine_member) == 40, "koine::Member");
 _Static_assert(sizeof(struct koine_type) == 72, "koine::Type");
 _Static_assert(sizeof(struct koine_feature) == 64, "koine::Feature");
-_Static_assert(sizeof(struct koine_interface) == 88, "koine::Interface");
+_Static_assert(sizeof(struct koine_interface) == 104, "koine::Interface");
 
 const struct koine_type *kn_interface_type(void)
 {

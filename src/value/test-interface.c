@@ -103,7 +103,7 @@ static void the_meta_types_describe_themselves(void **state)
     (void)state;
     const struct koine_type *interface = kn_interface_type();
     struct koine_why why = {""};
-    if (kn_types_check(interface - 14, 15, &why))
+    if (kn_types_check(interface - 16, 17, &why))
         fail_msg("%s", why.text);
     assert_int_equal(interface->size, sizeof(struct koine_interface));
 }

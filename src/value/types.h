@@ -11,6 +11,7 @@
 enum {
     KN_TYPES_MAX = 4096,        /* in one table */
     KN_MEMBERS_MAX = 1024,      /* of one struct, exception or enum */
+    KN_NOTES_MAX = 64,          /* of one interface */
     KN_TYPE_DEPTH = 64,         /* of types named by types, through sequences too */
     KN_VALUE_DEPTH = 32,        /* of a value */
     KN_VALUE_SIZE_MAX = 1 << 30 /* octets of one type in place */
@@ -36,6 +37,9 @@ int kn_interface_hash(uint64_t *hashp, const struct koine_interface *interface);
  * there is one, 0 when there is none. */
 int kn_interface_difference(struct koine_why *why, const struct koine_interface *ours,
                             const struct koine_interface *theirs);
+
+/* The value of a note, or an empty string (ptr NULL) when there is none. */
+struct koine_string kn_interface_note(const struct koine_interface *interface, const char *name);
 
 /* "boolean", "sequence" ...; "?" for no kind. */
 const char *kn_kind_name(unsigned kind);
