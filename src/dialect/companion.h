@@ -9,12 +9,14 @@
 
 #include "base/str.h"
 
+#include "value/procedure.h"
+
 #include <koine/type.h>
 #include <koine/value.h>
 
-#define KN_COMPANION_GET   "_get_"
-#define KN_COMPANION_SET   "_set_"
-#define KN_COMPANION_VALUE "value"
+#define KN_COMPANION_GET   KN_PROCEDURE_GET_PREFIX
+#define KN_COMPANION_SET   KN_PROCEDURE_SET_PREFIX
+#define KN_COMPANION_VALUE KN_PROCEDURE_VALUE
 
 /* What `name` asks of `interface`: *kindp is KN_MESSAGE_CALL, _GET or _SET. KOINE_EMEMBER, and `why`
  * says what there is instead. */
