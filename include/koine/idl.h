@@ -38,6 +38,10 @@ int koine_idl_choose(const struct koine_interface **interfacep, const struct koi
 /* Canonical IDL text, heap; free(). Documentation is kept as comments. */
 int koine_idl_print(char **textp, const struct koine_idl *idl);
 int koine_interface_print(char **textp, const struct koine_interface *interface);
+/* The same in the RPC language of RFC 5531, for rpcgen. KOINE_EDATA: an interface that has no such form (two
+ * operations of one @id, a struct without members). */
+int koine_idl_print_x(char **textp, const struct koine_idl *idl);
+int koine_interface_print_x(char **textp, const struct koine_interface *interface);
 /* One member on one line for people, without its comment and the semicolon: "void set_target(in string
  * room, in double celsius) raises (OutOfRange)". Names of the interface's own module stand alone; an
  * array is "long[3]". KOINE_EINVAL: no such member; KOINE_EDATA: a name with a control character. */

@@ -83,6 +83,8 @@ int kn_cli_read_interface(struct cli *cli, struct koine_idl **idlp,
 int kn_cli_ls(struct cli *cli);
 int kn_cli_tree(struct cli *cli);
 int kn_cli_describe(struct cli *cli);
+int kn_cli_describe_as(struct cli *cli,
+                       int (*print)(char **textp, const struct koine_interface *interface));
 int kn_cli_call(struct cli *cli);
 int kn_cli_get(struct cli *cli);
 int kn_cli_set(struct cli *cli);

@@ -50,8 +50,10 @@ int kn_cli_read_interface(struct cli *cli, struct koine_idl **idlp,
 static const struct notation {
     const char *name, *suffix;
     int (*print_file)(char **textp, const struct koine_idl *idl);
+    int (*print_interface)(char **textp, const struct koine_interface *interface);
 } notations[] = {
-    {"idl", ".idl", koine_idl_print},
+    {"idl", ".idl", koine_idl_print, koine_interface_print},
+    {"x", ".x", koine_idl_print_x, koine_interface_print_x},
 };
 
 enum { NOTATIONS = sizeof notations / sizeof *notations };
@@ -90,9 +92,9 @@ int kn_cli_idl(struct cli *cli)
     struct koine_idl *idl;
     char *text;
     if (!notation)
-        return kn_cli_error(cli, CLI_USAGE, "no notation '%s'; there is: idl", cli->as);
+        return kn_cli_error(cli, CLI_USAGE, "no notation '%s'; there are: idl x", cli->as);
     if (!is_file(cli->args[0]))
-        return kn_cli_describe(cli);
+        return kn_cli_describe_as(cli, notation->print_interface);
     int code = read_file(cli, &idl, cli->args[0]);
     if (code)
         return code;

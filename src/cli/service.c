@@ -45,6 +45,12 @@ static void print_description(const struct cli *cli, const struct koine_interfac
 
 int kn_cli_describe(struct cli *cli)
 {
+    return kn_cli_describe_as(cli, koine_interface_print);
+}
+
+int kn_cli_describe_as(struct cli *cli,
+                       int (*print)(char **textp, const struct koine_interface *interface))
+{
     const struct koine_interface *interface;
     char *text;
     int code = kn_cli_connect(cli);
@@ -52,7 +58,7 @@ int kn_cli_describe(struct cli *cli)
         return code;
     int rc = koine_ref_interface(&interface, cli->ref, 0);
     if (!rc)
-        rc = koine_interface_print(&text, interface);
+        rc = print(&text, interface);
     if (rc)
         return kn_cli_node_error(cli, rc);
     print_description(cli, interface, text);

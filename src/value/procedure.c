@@ -73,6 +73,12 @@ static uint32_t sequence_of(struct maker *m, uint32_t element)
                                            .element = (int32_t)element - (int32_t)index});
 }
 
+/* Of events that say nothing there is but their number. */
+static uint32_t events(struct maker *m, uint32_t event)
+{
+    return m->made->types[event].members.length ? sequence_of(m, event) : m->number;
+}
+
 struct part {
     const char *name;
     uint32_t type;
@@ -146,7 +152,7 @@ static void add_of_sort(struct maker *m, uint32_t member, enum kn_procedure_sort
     } else if (sort == KN_PROCEDURE_SUBSCRIBE) {
         p->out = side(m, p, "::out", &ticket, 1);
     } else if (sort == KN_PROCEDURE_NEXT) {
-        struct part got[] = {{"lost", m->large}, {"events", sequence_of(m, f->in)}};
+        struct part got[] = {{"lost", m->large}, {"events", events(m, f->in)}};
         p->out = side(m, p, "::out", got, 2);
     } else {
         p->out = side(m, p, "::out", NULL, 0);

@@ -16,7 +16,8 @@
  * event is a member of one at offset 0, so its value is also the struct's.
  *
  * `wait` is the longest time to wait for the first event, in milliseconds; `most` how many events to
- * answer at most, 0 for as many as fit; `lost` counts those that were dropped before the first answered.
+ * answer at most, 0 for as many as fit; `lost` counts those that were dropped before the first answered. An
+ * event without members is only counted: `events` is then a number.
  */
 #ifndef KN_VALUE_PROCEDURE_H
 #define KN_VALUE_PROCEDURE_H

@@ -80,7 +80,7 @@ def descriptions_are_objects_for_programs():
         {"name": T, "interface": "demo::Thermostat", "idl": text}
     assert json.loads(expect(0, ["idl", IDL, "--json"]))["idl"] == expect(0, ["idl", IDL])
     assert expect(0, ["idl", T, "--as", "idl"]) == text
-    expect(2, ["idl", IDL, "--as", "klingon"], err="no notation 'klingon'; there is: idl")
+    expect(2, ["idl", IDL, "--as", "klingon"], err="no notation 'klingon'; there are: idl x")
     files = [json.loads(line)["file"] for line in
              expect(0, ["gen", IDL, "-o", WORK, "--json"]).splitlines()]
     assert files == [WORK + "/thermostat.h", WORK + "/thermostat.c"], files
