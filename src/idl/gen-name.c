@@ -134,16 +134,21 @@ const char *kn_gen_format(struct kn_gen *g, const char *format, ...)
 
 bool kn_gen_word(const char *name)
 {
-    static const char *const library[] = {"koine_", "KOINE_", "kn_"};
-    for (size_t i = 0; i < sizeof library / sizeof library[0]; i++) {
-        if (!strncmp(library[i], name, strlen(library[i])))
-            return true;
-    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (!strcmp(words[i], name))
             return true;
     }
     return false;
+}
+
+static bool refused(const char *name)
+{
+    static const char *const library[] = {"koine_", "KOINE_", "kn_"};
+    for (size_t i = 0; i < sizeof library / sizeof library[0]; i++) {
+        if (!strncmp(library[i], name, strlen(library[i])))
+            return true;
+    }
+    return kn_gen_word(name);
 }
 
 bool kn_gen_taken(const struct kn_gen *g, const char *name)
@@ -153,7 +158,7 @@ bool kn_gen_taken(const struct kn_gen *g, const char *name)
 
 const char *kn_gen_take(struct kn_gen *g, const char *wanted)
 {
-    const char *base = kn_gen_word(wanted) ? kn_gen_format(g, "%s_", wanted) : wanted;
+    const char *base = refused(wanted) ? kn_gen_format(g, "%s_", wanted) : wanted;
     const char *name = base;
     for (int n = 2; kn_gen_taken(g, name) && !g->failed; n++)
         name = kn_gen_format(g, "%s_%d", base, n);
@@ -207,7 +212,7 @@ static bool clash(const struct kn_gen *g, const char *const *names, size_t at, b
 void kn_gen_locals(struct kn_gen *g, const char **names, size_t count, bool parameters)
 {
     for (size_t i = 0; i < count && !g->failed; i++) {
-        const char *base = kn_gen_word(names[i]) ? kn_gen_format(g, "%s_", names[i]) : names[i];
+        const char *base = refused(names[i]) ? kn_gen_format(g, "%s_", names[i]) : names[i];
         names[i] = base;
         for (int n = 2; clash(g, names, i, parameters) && !g->failed; n++)
             names[i] = kn_gen_format(g, "%s_%d", base, n);

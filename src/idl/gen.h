@@ -50,7 +50,7 @@ const char *kn_gen_scoped(struct kn_gen *g, struct kn_str scoped); /* "a::b" as 
 /* Names within a struct or parameter list: keywords and doubles made good, in place. */
 void kn_gen_locals(struct kn_gen *g, const char **names, size_t count, bool parameters);
 int kn_gen_reserve(struct kn_gen *g);
-/* Whether C or C++ or the library has a word as its own. */
+/* Whether C or C++ has a word as its own. */
 bool kn_gen_word(const char *name);
 void kn_gen_doc(struct kn_buffer *b, const char *indent, struct kn_str doc);
 

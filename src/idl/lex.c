@@ -4,7 +4,7 @@
  * neither. `>>` comes as two tokens, the second one `glued`, so that sequence<sequence<long>> needs no
  * blank.
  */
-#include "idl/parse.h"
+#include "idl/x.h"
 #include "base/utf8.h"
 
 static bool letter(char c)
@@ -140,6 +140,8 @@ static bool skip(struct kn_idl_parser *p, struct kn_idl_token *token)
             line_comment(p, token);
         } else if (c == '/' && peek(s, 1) == '*') {
             block_comment(p, token);
+        } else if (p->x && (c == '#' || (c == '%' && s->at == s->line_start))) {
+            kn_x_line(p);
         } else if (c == '#') {
             kn_idl_directive(p);
         } else {

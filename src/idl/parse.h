@@ -45,6 +45,8 @@ struct kn_idl_source {
     uint32_t column;
 };
 
+struct kn_x;
+
 struct kn_idl_parser {
     struct koine_idl *idl;
     struct kn_idl_token token; /* the one looked at */
@@ -62,7 +64,8 @@ struct kn_idl_parser {
     unsigned error_count;
     unsigned depth;
     int fatal;
-    bool syntax; /* an error of syntax was among the errors */
+    struct kn_x *x; /* reading the RPC language, else NULL */
+    bool syntax;    /* an error of syntax was among the errors */
     struct {
         struct kn_idl_decl decl;
         struct kn_idl_type type;
@@ -149,6 +152,11 @@ struct kn_idl_decl *kn_idl_declare(struct kn_idl_parser *p, enum kn_idl_sort sor
 /* The same for a struct or interface, which may have been announced. */
 struct kn_idl_decl *kn_idl_define(struct kn_idl_parser *p, enum kn_idl_sort sort,
                                   const struct kn_idl_token *name, struct kn_str doc);
+/* The same for names of a notation whose rules are others: one that is taken gets _2, _3 ... */
+struct kn_idl_decl *kn_idl_declare_free(struct kn_idl_parser *p, enum kn_idl_sort sort,
+                                        const struct kn_idl_token *name, struct kn_str doc);
+struct kn_idl_token kn_idl_free_name(struct kn_idl_parser *p, enum kn_idl_sort sort,
+                                     const struct kn_idl_token *name);
 /* Announces one. */
 void kn_idl_announce(struct kn_idl_parser *p, enum kn_idl_sort sort,
                      const struct kn_idl_token *name);

@@ -2,7 +2,7 @@
  *
  * The reader as a whole: errors, and what the public functions answer about what was read.
  */
-#include "idl/parse.h"
+#include "idl/x.h"
 #include "base/buffer.h"
 
 #include <stdarg.h>
@@ -77,6 +77,25 @@ static void check_announced(struct kn_idl_parser *p)
     }
 }
 
+/* The notations, by what stands behind the last dot of a file's name; the first for all others. */
+static const struct notation {
+    const char *suffix;
+    void (*read)(struct kn_idl_parser *p);
+} notations[] = {
+    {".idl", kn_idl_file},
+    {".x", kn_x_file},
+};
+
+static const struct notation *notation_of(const char *file)
+{
+    const char *dot = strrchr(file, '.');
+    for (size_t i = 0; dot && i < sizeof notations / sizeof *notations; i++) {
+        if (!strcmp(dot, notations[i].suffix))
+            return notations + i;
+    }
+    return notations;
+}
+
 static int run(struct kn_idl_parser *p, const char *file, const char *text, size_t length)
 {
     if (length > KN_IDL_MAX_TEXT)
@@ -89,7 +108,7 @@ static int run(struct kn_idl_parser *p, const char *file, const char *text, size
     if (rc)
         return rc;
     kn_idl_advance(p);
-    kn_idl_file(p);
+    notation_of(file)->read(p);
     if (!p->fatal)
         check_announced(p);
     if (!p->error_count && !p->fatal)
@@ -144,11 +163,19 @@ int koine_idl_read(struct koine_idl **idlp, const char *file, const char *text, 
         return KOINE_ENOMEM;
     struct kn_idl_parser p = {.idl = idl, .open = open, .arg = arg, .scope = &idl->root};
     p.include_end = &idl->includes;
+    struct kn_x x = {.end = &x.first};
+    p.x = notation_of(file)->read == kn_x_file ? &x : NULL;
+    kn_map_init(&x.defs, 0);
+    kn_map_init(&x.jumps, 0);
+    kn_map_init(&x.defined, 0);
     kn_map_init(&p.once, 0);
     kn_buffer_init(&p.errors, 0);
     kn_buffer_init(&p.scratch, 0);
     int rc = run(&p, file, text ? text : "", length);
     rc = give_errors(&p, rc, errorsp);
+    kn_map_deinit(&x.defs);
+    kn_map_deinit(&x.jumps);
+    kn_map_deinit(&x.defined);
     kn_map_deinit(&p.once);
     kn_buffer_deinit(&p.errors);
     kn_buffer_deinit(&p.scratch);

@@ -8,6 +8,8 @@
  */
 #include "idl/parse.h"
 
+#include <stdio.h>
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -173,6 +175,26 @@ struct kn_idl_decl *kn_idl_define(struct kn_idl_parser *p, enum kn_idl_sort sort
     append(p, known);
     p->last = known;
     return known;
+}
+
+struct kn_idl_decl *kn_idl_declare_free(struct kn_idl_parser *p, enum kn_idl_sort sort,
+                                        const struct kn_idl_token *name, struct kn_str doc)
+{
+    struct kn_idl_token free = kn_idl_free_name(p, sort, name);
+    return kn_idl_declare(p, sort, &free, doc);
+}
+
+struct kn_idl_token kn_idl_free_name(struct kn_idl_parser *p, enum kn_idl_sort sort,
+                                     const struct kn_idl_token *name)
+{
+    struct kn_idl_token free = *name;
+    char text[KN_IDL_MAX_NAME + 16];
+    for (unsigned n = 2; look(p, home(p, sort), free.text) && !p->fatal; n++) {
+        int length =
+            snprintf(text, sizeof text, "%.*s_%u", (int)name->text.length, name->text.ptr, n);
+        free.text = kn_idl_keep(p, text, (size_t)length);
+    }
+    return free;
 }
 
 /* ---- lookups */

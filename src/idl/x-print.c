@@ -83,7 +83,13 @@ static bool word(const char *name)
 /* A name at the one scope there is; it is taken now. */
 static const char *take(struct printer *p, const char *wanted)
 {
-    return kn_gen_take(&p->gen, word(wanted) ? kn_gen_format(&p->gen, "%s_", wanted) : wanted);
+    const char *base = word(wanted) ? kn_gen_format(&p->gen, "%s_", wanted) : wanted;
+    const char *name = base;
+    for (int n = 2; kn_gen_taken(&p->gen, name) && !p->gen.failed; n++)
+        name = kn_gen_format(&p->gen, "%s_%d", base, n);
+    if (!p->gen.failed && kn_map_put_text(&p->gen.names, kn_str(name), p))
+        fail(p, KOINE_ENOMEM);
+    return name;
 }
 
 static const char *take_macro(struct printer *p, const char *wanted)
@@ -119,6 +125,20 @@ static const char *member_name(struct printer *p, const char *name, bool result)
     return name;
 }
 
+/* names[own], or with _2, _3 ... when one before it is the same. */
+static const char *once(struct printer *p, const char *const *names, uint32_t own)
+{
+    const char *name = names[own];
+    int n = 2;
+    for (uint32_t i = 0; i < own && !p->gen.failed; i++) {
+        if (strcmp(names[i], name) != 0)
+            continue;
+        name = kn_gen_format(&p->gen, "%s_%d", names[own], n++);
+        i = UINT32_MAX; /* from the start */
+    }
+    return name;
+}
+
 /* Names of a struct's members, each once. `out`: those of results, where "result" is the first. */
 static const char **member_names(struct printer *p, const struct koine_type *t, bool out_side)
 {
@@ -135,7 +155,8 @@ static const char **member_names(struct printer *p, const struct koine_type *t, 
             name = "result_2";
         names[i] = member_name(p, name, result);
     }
-    kn_gen_locals(&p->gen, names, t->members.length, false);
+    for (uint32_t i = 0; i < t->members.length; i++)
+        names[i] = once(p, names, i);
     return names;
 }
 
@@ -292,8 +313,10 @@ static void write_typedef(struct printer *p, uint32_t index, const char *name)
 /* Makes `specifier` possible. Depth is bounded by the check of the types. */
 static void need_specifier(struct printer *p, uint32_t index)
 {
+    if (p->gen.failed)
+        return;
     const struct koine_type *t = at(p, index);
-    if (is_basic(t) || p->gen.failed)
+    if (is_basic(t))
         return;
     struct known *known = of_type(p, index);
     if (known->begun || p->gen.failed)
