@@ -44,7 +44,7 @@ void *__wrap_realloc(void *old, size_t size)
 static int everything(const char *path)
 {
     struct koine_idl *idl;
-    char *text = NULL, *bare = NULL, *header = NULL, *source = NULL, *errors = NULL;
+    char *text = NULL, *bare = NULL, *x = NULL, *header = NULL, *source = NULL, *errors = NULL;
     int rc = koine_idl_read_file(&idl, path, &errors);
     free(errors);
     if (rc)
@@ -53,9 +53,12 @@ static int everything(const char *path)
     if (!rc)
         rc = koine_interface_print(&bare, koine_idl_interface(idl, 0));
     if (!rc)
+        rc = koine_idl_print_x(&x, idl);
+    if (!rc)
         rc = koine_idl_generate_c(&header, &source, idl, "x");
     free(text);
     free(bare);
+    free(x);
     free(header);
     free(source);
     koine_idl_free(idl);
@@ -64,12 +67,12 @@ static int everything(const char *path)
 
 static void every_allocation_may_fail(void **state)
 {
-    (void)state;
+    const char *path = *state;
     long failures = 0;
     int rc = KOINE_ENOMEM;
     for (long n = 0; rc; n++) {
         left = n;
-        rc = everything(KN_TEST_DIR "/everything.idl");
+        rc = everything(path);
         failures += rc != 0;
         left = -1;
         if (rc && rc != KOINE_ENOMEM)
@@ -96,7 +99,8 @@ static void wrong_texts_and_failures_meet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test_prestate(every_allocation_may_fail, (void *)KN_TEST_DIR "/everything.idl"),
+        cmocka_unit_test_prestate(every_allocation_may_fail, (void *)KN_TEST_DIR "/foreign.x"),
         cmocka_unit_test(wrong_texts_and_failures_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
