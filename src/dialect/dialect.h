@@ -191,8 +191,9 @@ struct kn_host {
                const struct kn_question *question, uint64_t cookie);
     /* A message of this channel. Answers to requests come by `send`, never from inside here, exactly one
      * for each that is not one-way, unless it is cancelled or the channel closes. KOINE_EFULL: too many
-     * of this channel's requests wait; deliver again in its next `send`. Any other error: not delivered,
-     * and no answer comes. Answers, and events, are always taken. */
+     * of this channel's requests wait; deliver again in its next `send`, and after a cancel, which no
+     * `send` follows. Any other error: not delivered, and no answer comes. Answers, and events, are
+     * always taken. */
     int (*deliver)(const struct kn_message *message);
 };
 

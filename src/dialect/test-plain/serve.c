@@ -290,9 +290,10 @@ int plain_serve_all(struct plain_link *link)
 static int stop_serving(struct plain_link *link, uint64_t id, const struct kn_address *from)
 {
     struct plain_served *served = find_id(link, id, from);
-    if (served && served->state != PLAIN_DONE)
-        cancel(link, served);
-    return 0;
+    if (!served || served->state == PLAIN_DONE)
+        return 0;
+    cancel(link, served);
+    return plain_serve_all(link); /* there may be room again, and no `send` to come that says so */
 }
 
 static int again(struct plain_link *link, const struct plain_served *served)
