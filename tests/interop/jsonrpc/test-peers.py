@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Peers that die, flood, or do not read, and koined's own life: each costs only its own connection.
 """
+import errno
 import os
 import resource
 import select
@@ -237,12 +238,18 @@ def a_second_signal_does_not_wait():
     assert call(HTTP, "test/slow.release")["result"] == 1
 
 
+def is_refused(path):
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(path) == errno.ECONNREFUSED
+
+
 def a_dead_koined_leaves_a_socket_that_the_next_one_replaces():
     path = WORK + "/again.sock"
     first = Koined("jsonrpc+unix://" + path)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     stop(first.program, signal.SIGKILL)
     assert os.path.exists(path)
+    until(lambda: is_refused(path), "the worker follows its koined")
     with Koined("jsonrpc+unix://" + path + "?mode=0660"):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
         with Lines(path) as lines:
